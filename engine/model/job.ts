@@ -1,0 +1,47 @@
+import type { RecursivePolicy, SignatureDigestAlgorithm, SignatureFormat } from "./policy.ts";
+
+/** What one job is about. */
+export type Target =
+  | { readonly type: "reference"; readonly reference: string; readonly kind?: string }
+  | { readonly type: "layout"; readonly path: string; readonly kind?: string };
+
+interface JobBase {
+  /** Unique in its run, the same again when the same plan is made again. */
+  readonly id: string;
+  readonly target: Target;
+  readonly recursive: boolean;
+  /** Leaves BuildKit's `unknown/unknown` children of indexes out. */
+  readonly skipUnknownPlatform: boolean;
+  readonly annotations: Readonly<Record<string, string>>;
+  /** `--attachment sbom`: the job is about the image at this companion tag, not about the target. */
+  readonly attachment?: "sbom";
+  /** Time that this job may take, in milliseconds; 0 for none. */
+  readonly timeoutMs: number;
+}
+
+/** Signs a target with one key. */
+export interface SignJob extends JobBase {
+  readonly op: "sign";
+  /** The key, as the URI that `RunSetup` knows it by. */
+  readonly key: string;
+  readonly formats: readonly SignatureFormat[];
+  /** No second signature by this key over the same payload. */
+  readonly skipSigned: boolean;
+  /** `--sign-container-identity`: names to sign instead of the repository's, in legacy payloads. */
+  readonly identities?: readonly string[];
+}
+
+/** Verifies a target. */
+export interface VerifyJob extends JobBase {
+  readonly op: "verify";
+  /** Keys of which any may have signed, as the URIs that `RunSetup` knows them by. */
+  readonly keys: readonly string[];
+  readonly recursivePolicy: RecursivePolicy;
+  readonly checkClaims: boolean;
+  readonly signatureDigestAlgorithm?: SignatureDigestAlgorithm;
+  /** The format to look for first. Both are looked for before "unsigned" is said. */
+  readonly expectFormat?: SignatureFormat;
+}
+
+/** One unit of work: goes whole to one worker and comes back as one verdict. JSON. */
+export type Job = SignJob | VerifyJob;

@@ -1,0 +1,54 @@
+import type { Platform } from "./descriptor.ts";
+import type { Digest } from "./digest.ts";
+import type { ErrorReport } from "./errors.ts";
+import type { SignatureFormat } from "./policy.ts";
+
+/** A signature that was verified, or made, as reports tell of it. JSON. */
+export interface SignatureFact {
+  readonly format: SignatureFormat;
+  /** The key that it was verified with, as the user named it. */
+  readonly key: string;
+  /** `sha256:` of the key's SubjectPublicKeyInfo (DER). */
+  readonly keyDigest: string;
+  /** What was signed, as cosign prints it on stdout: an object of `critical` and `optional`. */
+  readonly payload: unknown;
+  /** The annotations that were signed. */
+  readonly annotations: Readonly<Record<string, string>>;
+  /** Only of `sign`: whether it is new or was there already. */
+  readonly state?: "written" | "present";
+}
+
+/** What came out for one manifest. */
+export interface SubjectVerdict {
+  readonly name: string;
+  readonly digest: Digest;
+  readonly platform?: Platform;
+  readonly outcome: "passed" | "failed" | "error";
+  readonly reason?: ErrorReport;
+  readonly signatures: readonly SignatureFact[];
+}
+
+interface VerdictBase {
+  readonly job: string;
+  readonly op: "sign" | "verify";
+  /** The target as the user wrote it. */
+  readonly target: string;
+  readonly subjects: readonly SubjectVerdict[];
+  readonly elapsedMs: number;
+  /** HTTP requests that were sent for this job, retries included. */
+  readonly requests: number;
+  /** What the user should know although it changes no outcome. */
+  readonly warnings: readonly string[];
+}
+
+/**
+ * The answer for one job: yes, no, or "no answer was reached". `skipped` is no answer either: the
+ * target is of a sort that cannot be signed, and the reason says which. JSON.
+ */
+export type Verdict = VerdictBase &
+  (
+    | { readonly outcome: "passed" }
+    | { readonly outcome: "failed"; readonly reason: ErrorReport }
+    | { readonly outcome: "error"; readonly reason: ErrorReport }
+    | { readonly outcome: "skipped"; readonly reason: ErrorReport }
+  );

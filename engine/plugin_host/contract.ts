@@ -1,0 +1,68 @@
+/**
+ * What a plugin may know of the engine: the interfaces it implements and the types they speak of.
+ * Plugins import from this file only.
+ */
+import type { KeyObject } from "node:crypto";
+import type { Target } from "../model/job.ts";
+import type { Subject } from "../model/subject.ts";
+
+export { CosignError, type ErrorCode } from "../model/errors.ts";
+export type { Subject, Target };
+
+/** The key types that cosign's keys have. */
+export type KeyType =
+  | "ecdsa-p256"
+  | "ecdsa-p384"
+  | "ecdsa-p521"
+  | "ed25519"
+  | "rsa-2048"
+  | "rsa-3072"
+  | "rsa-4096";
+
+/** A public key, ready to verify with. */
+export interface PublicKey {
+  /** As the user named it: a path, an URI. */
+  readonly uri: string;
+  readonly type: KeyType;
+  /** SubjectPublicKeyInfo, DER. */
+  readonly spki: Uint8Array;
+  readonly key: KeyObject;
+}
+
+/** Makes signatures with one key. Whoever opened it disposes of it. */
+export interface Signer {
+  readonly publicKey: PublicKey;
+  /**
+   * Signs a message: ECDSA as ASN.1 DER over SHA-256, RSA as PKCS#1 v1.5 over SHA-256, Ed25519 plain
+   * (what every generation of cosign verifies), unless the signer was opened for another digest.
+   *
+   * @throws {CosignError} `KEY_SIGN_FAILED`.
+   */
+  sign(message: Uint8Array, signal?: AbortSignal): Promise<Uint8Array>;
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
+/** What a plugin gets, and all it gets. */
+export interface PluginContext {
+  readonly signal: AbortSignal;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly fetch: (url: string, init?: RequestInit) => Promise<Response>;
+}
+
+/** Keys of one or more URI schemes. */
+export interface KeyProvider {
+  publicKey(uri: string, context: PluginContext): Promise<PublicKey>;
+  /** Absent where the backend cannot sign. */
+  open?(uri: string, context: PluginContext): Promise<Signer>;
+  /** Absent where the backend cannot create keys. Answers the PEM of the public key. */
+  create?(uri: string, type: KeyType, context: PluginContext): Promise<string>;
+}
+
+/** One kind of artifact. The least that a plugin must have is `kind`, `accepts` and `resolve`. */
+export interface ArtifactHandler<Context = unknown> {
+  readonly kind: string;
+  /** By the target's form, no I/O. */
+  accepts(target: Target): boolean;
+  /** The subjects of a target, parents before their children. */
+  resolve(target: Target, context: Context): AsyncIterable<Subject>;
+}
