@@ -1,0 +1,62 @@
+import { CosignError } from "../model/errors.ts";
+
+/** Environment variables by name. */
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+/**
+ * Variables that make the runtime run foreign code, stop checking certificates, or print secrets.
+ * A value that does none of that is let through.
+ */
+const REFUSED: Readonly<Record<string, { readonly when: RegExp; readonly why: string }>> = {
+  BUN_OPTIONS: { when: /./s, why: "it can load other code into this program" },
+  BUN_BE_BUN: { when: /./s, why: "it turns this program into another one" },
+  BUN_INSPECT: { when: /./s, why: "it opens this program to a debugger" },
+  BUN_INSPECT_CONNECT_TO: { when: /./s, why: "it opens this program to a debugger" },
+  BUN_INSPECT_PRELOAD: { when: /./s, why: "it loads other code into this program" },
+  BUN_CONFIG_VERBOSE_FETCH: {
+    when: /^(?!0$|false$)./s,
+    why: "it prints credentials; use --verbose",
+  },
+  NODE_TLS_REJECT_UNAUTHORIZED: {
+    when: /^0$/,
+    why: "it turns the check of certificates off; use --allow-insecure-registry for one registry",
+  },
+};
+
+/**
+ * Refuses variables that change what runs here or what is trusted.
+ *
+ * @throws {CosignError} `ENVIRONMENT_REFUSED`.
+ */
+export function refuseUnsafeEnvironment(env: Environment): void {
+  for (const [name, { when, why }] of Object.entries(REFUSED)) {
+    const value = env[name];
+    if (value === undefined || !when.test(value)) continue;
+    throw new CosignError("ENVIRONMENT_REFUSED", `Refused to run with ${name} set: ${why}`, {
+      hint: `Unset ${name} and run again`,
+    });
+  }
+}
+
+/**
+ * The environment for a child process: everything but our own variables (`COSIGN_*` holds passwords)
+ * and those that steer a JavaScript runtime.
+ */
+export function childEnvironment(env: Environment): Record<string, string> {
+  const kept: Record<string, string> = {};
+  for (const [name, value] of Object.entries(env)) {
+    if (value !== undefined && !/^(?:COSIGN|BUN|NODE|DENO)_/.test(name)) kept[name] = value;
+  }
+  return kept;
+}
+
+/**
+ * Reads a truth value as Go's `strconv.ParseBool` does: `1 t T TRUE true True`, `0 f F FALSE false False`.
+ *
+ * @returns nothing for any other text.
+ */
+export function parseGoBool(text: string): boolean | undefined {
+  if (/^(?:1|t|T|TRUE|true|True)$/.test(text)) return true;
+  if (/^(?:0|f|F|FALSE|false|False)$/.test(text)) return false;
+  return undefined;
+}
