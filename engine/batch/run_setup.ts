@@ -1,5 +1,5 @@
 import type { KeyObject } from "node:crypto";
-import type { KeyType } from "../plugin_host/contract.ts";
+import type { KeyType } from "../model/key.ts";
 import type { RegistryOptions } from "../registry/session.ts";
 
 /** Version of everything that crosses between the main thread and its workers. */

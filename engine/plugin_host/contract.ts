@@ -2,32 +2,12 @@
  * What a plugin may know of the engine: the interfaces it implements and the types they speak of.
  * Plugins import from this file only.
  */
-import type { KeyObject } from "node:crypto";
 import type { Target } from "../model/job.ts";
+import type { KeyType, PublicKey } from "../model/key.ts";
 import type { Subject } from "../model/subject.ts";
 
 export { CosignError, type ErrorCode } from "../model/errors.ts";
-export type { Subject, Target };
-
-/** The key types that cosign's keys have. */
-export type KeyType =
-  | "ecdsa-p256"
-  | "ecdsa-p384"
-  | "ecdsa-p521"
-  | "ed25519"
-  | "rsa-2048"
-  | "rsa-3072"
-  | "rsa-4096";
-
-/** A public key, ready to verify with. */
-export interface PublicKey {
-  /** As the user named it: a path, an URI. */
-  readonly uri: string;
-  readonly type: KeyType;
-  /** SubjectPublicKeyInfo, DER. */
-  readonly spki: Uint8Array;
-  readonly key: KeyObject;
-}
+export type { KeyType, PublicKey, Subject, Target };
 
 /** Makes signatures with one key. Whoever opened it disposes of it. */
 export interface Signer {

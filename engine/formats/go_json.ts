@@ -1,0 +1,56 @@
+/** A value that JSON can hold. */
+export type Json =
+  | null
+  | boolean
+  | number
+  | string
+  | readonly Json[]
+  | { readonly [key: string]: Json | undefined };
+
+/**
+ * Encodes a value to the bytes that Go's `encoding/json` writes: no spaces, keys in the order of the
+ * object (a Go struct) and `<`, `>`, `&`, U+2028 and U+2029 escaped. For a Go map, sort first:
+ * {@link sortKeys}.
+ */
+export function encodeGoJson(value: Json): string {
+  return JSON.stringify(value).replaceAll(
+    /[<>&\u2028\u2029]/g,
+    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  );
+}
+
+/** The same entries, keys in the order in which Go writes those of a map: by their UTF-8 bytes. */
+export function sortKeys<T>(record: Readonly<Record<string, T>>): Record<string, T> {
+  const order = Object.keys(record).sort((a, b) => compareCodePoints(a, b));
+  return Object.fromEntries(order.map((key) => [key, record[key] as T]));
+}
+
+/**
+ * The value of `name` in an object that came from JSON, its case ignored as Go's decoder does.
+ *
+ * @returns nothing when there is no such key.
+ * @throws {SyntaxError} when two keys differ in nothing but their case: readers would not agree.
+ */
+export function valueOf(object: object, name: string): unknown {
+  const matches = Object.entries(object).filter(
+    ([key]) => key.toLowerCase() === name.toLowerCase(),
+  );
+  if (matches.length > 1) throw new SyntaxError(`"${name}" stands there more than once`);
+  return matches[0]?.[1];
+}
+
+/** Whether a parsed JSON value is an object, and no array. */
+export function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+// Order by code points is order by UTF-8 bytes; JavaScript's own compares UTF-16 units.
+function compareCodePoints(a: string, b: string): number {
+  const left = [...a];
+  const right = [...b];
+  for (let i = 0; i < left.length && i < right.length; i++) {
+    const difference = (left[i]?.codePointAt(0) ?? 0) - (right[i]?.codePointAt(0) ?? 0);
+    if (difference !== 0) return difference;
+  }
+  return left.length - right.length;
+}
