@@ -31,7 +31,7 @@ export function sortKeys<T>(record: Readonly<Record<string, T>>): Record<string,
  * @returns nothing when there is no such key.
  * @throws {SyntaxError} when two keys differ in nothing but their case: readers would not agree.
  */
-export function valueOf(object: object, name: string): unknown {
+export function foldedValue(object: object, name: string): unknown {
   const matches = Object.entries(object).filter(
     ([key]) => key.toLowerCase() === name.toLowerCase(),
   );

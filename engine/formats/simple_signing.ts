@@ -1,6 +1,6 @@
 import { parseUtf8, utf8 } from "../model/bytes.ts";
 import { type Digest, isDigest } from "../model/digest.ts";
-import { encodeGoJson, isObject, type Json, sortKeys, valueOf } from "./go_json.ts";
+import { encodeGoJson, foldedValue, isObject, type Json, sortKeys } from "./go_json.ts";
 
 const TYPE = "cosign container image signature";
 
@@ -50,14 +50,14 @@ export function parseSimpleSigning(bytes: Uint8Array): SimpleSigning {
   const critical = objectAt(root, "critical");
   const identity = objectAt(critical, "identity");
   const image = objectAt(critical, "image");
-  const digest = valueOf(image, "docker-manifest-digest");
+  const digest = foldedValue(image, "docker-manifest-digest");
   if (typeof digest !== "string" || !isDigest(digest)) {
     throw new SyntaxError("invalid or missing digest in claim");
   }
-  const reference = valueOf(identity, "docker-reference");
+  const reference = foldedValue(identity, "docker-reference");
   const dockerReference = typeof reference === "string" ? reference : "";
-  const type = valueOf(critical, "type");
-  const claimed = valueOf(root, "optional");
+  const type = foldedValue(critical, "type");
+  const claimed = foldedValue(root, "optional");
   const optional = isObject(claimed) ? claimed : null;
   return {
     dockerReference,
@@ -75,7 +75,7 @@ export function parseSimpleSigning(bytes: Uint8Array): SimpleSigning {
 }
 
 function objectAt(object: object, name: string): object {
-  const value = valueOf(object, name);
+  const value = foldedValue(object, name);
   if (value === undefined || value === null) return {};
   if (!isObject(value)) throw new SyntaxError(`"${name}" in the payload is no object`);
   return value;

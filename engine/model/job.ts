@@ -29,6 +29,10 @@ export interface SignJob extends JobBase {
   readonly skipSigned: boolean;
   /** `--sign-container-identity`: names to sign instead of the repository's, in legacy payloads. */
   readonly identities?: readonly string[];
+  /** `--payload`: sign these bytes (base64) instead of a payload of ours; legacy only. */
+  readonly payload?: string;
+  /** `--upload=false`: sign, and write nothing to the registry. Default true. */
+  readonly upload?: boolean;
 }
 
 /** Verifies a target. */

@@ -15,7 +15,15 @@ export interface SignatureFact {
   /** The annotations that were signed. */
   readonly annotations: Readonly<Record<string, string>>;
   /** Only of `sign`: whether it is new or was there already. */
-  readonly state?: "written" | "present";
+  readonly state?: "written" | "present" | "not-uploaded";
+  /** Only of `sign`: what was made, for the files that the user wants of it. All base64. */
+  readonly made?: {
+    /** What was signed: the simple-signing payload, or the statement in the envelope. */
+    readonly payload: string;
+    readonly signature: string;
+    /** The whole bundle, where the format is one. */
+    readonly bundle?: string;
+  };
 }
 
 /** What came out for one manifest. */
