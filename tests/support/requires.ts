@@ -1,0 +1,37 @@
+import { test } from "bun:test";
+import { spawnSync } from "node:child_process";
+
+/** What a test may need of the machine beside Node and npm. */
+export type Tool = "docker-registry" | "openssl" | "bash" | "root" | "script";
+
+const HINTS: Readonly<Record<Tool, string>> = {
+  "docker-registry": "apt-get install docker-registry",
+  openssl: "apt-get install openssl",
+  bash: "apt-get install bash",
+  script: "apt-get install bsdutils",
+  root: "run the tests as root, where chroot and mount are allowed",
+};
+
+/** Whether the machine has `tool`. */
+export function hasTool(tool: Tool): boolean {
+  if (tool === "root") return process.getuid?.() === 0 && process.platform === "linux";
+  return Bun.which(tool) !== null;
+}
+
+/**
+ * `test` where the machine has all of `tools`; elsewhere a test that is skipped and says what is
+ * missing (with `CI=true` the run fails for it).
+ */
+export function requires(...tools: readonly Tool[]): typeof test {
+  const missing = tools.filter((tool) => !hasTool(tool));
+  if (missing.length === 0) return test;
+  for (const tool of missing) {
+    process.stderr.write(`SKIPPING tests that need ${tool}: ${HINTS[tool]}\n`);
+  }
+  return test.skip as typeof test;
+}
+
+/** Whether a command runs and ends with 0. */
+export function succeeds(command: string, args: readonly string[]): boolean {
+  return spawnSync(command, args, { stdio: "ignore" }).status === 0;
+}
