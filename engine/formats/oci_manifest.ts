@@ -4,8 +4,8 @@ import { type Digest, isDigest } from "../model/digest.ts";
 import { encodeGoJson, isObject, type Json, sortKeys } from "./go_json.ts";
 import { ANNOTATION, MEDIA } from "./media_types.ts";
 
-/** As cosign's `maxLayers` (GHSA-95pr-fxf5-86gv). */
-const MAX_LAYERS = 1000;
+/** Layers of one manifest that are read, as cosign's `maxLayers` (GHSA-95pr-fxf5-86gv). */
+export const MAX_LAYERS = 1000;
 /** Far above any multi-arch image and above a fallback index that somebody still wants to read. */
 const MAX_CHILDREN = 10_000;
 

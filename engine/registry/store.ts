@@ -51,9 +51,28 @@ export interface Store {
    * Makes a pushed manifest known as a referrer of `subject` where the registry does not do so by
    * itself: the fallback tag, written so that two writers do not lose each other's entry.
    */
-  announceReferrer(subject: Digest, referrer: Descriptor, signal?: AbortSignal): Promise<void>;
+  announceReferrer(
+    subject: Digest,
+    referrer: Descriptor,
+    options: SharedWriteOptions,
+  ): Promise<void>;
   /** Deletes a manifest by digest or a tag. @throws `REGISTRY_UNSUPPORTED` where deletion is off. */
   remove(reference: Digest | Tag, signal?: AbortSignal): Promise<void>;
+}
+
+/** How a manifest that many write is written. */
+export interface SharedWriteOptions {
+  /** Pauses, and lends this job's slot to others meanwhile. */
+  readonly idle: (ms: number) => Promise<void>;
+  readonly signal?: AbortSignal;
+}
+
+/** What `updateSharedManifest` is to write. */
+export interface SharedContent {
+  readonly content: Uint8Array;
+  readonly mediaType: string;
+  /** Blobs that the manifest names and that may be new: pushed before it. */
+  readonly blobs?: readonly { readonly content: Uint8Array; readonly digest: Digest }[];
 }
 
 /** A tag; told from a digest by its lack of a colon. */

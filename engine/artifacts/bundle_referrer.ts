@@ -1,0 +1,205 @@
+import { digestOf, sha256 } from "../crypto/hash.ts";
+import { encodeKeyBundle, parseBundle } from "../formats/bundle.ts";
+import type { DsseEnvelope } from "../formats/dsse.ts";
+import type { Evidence } from "../formats/evidence.ts";
+import {
+  ANNOTATION,
+  BUNDLE_MEDIA_PREFIX,
+  MEDIA,
+  SIGN_PREDICATE,
+} from "../formats/media_types.ts";
+import { encodeBundleManifest } from "../formats/oci_manifest.ts";
+import { utf8 } from "../model/bytes.ts";
+import type { Descriptor } from "../model/descriptor.ts";
+import { CosignError, describeError, type ErrorReport, reportError } from "../model/errors.ts";
+import type { PublicKey } from "../model/key.ts";
+import type { Subject } from "../model/subject.ts";
+import type { Store } from "../registry/store.ts";
+import { parseStored } from "./resolve.ts";
+import type { Gathered } from "./signature_tag.ts";
+import type { Stores } from "./stores.ts";
+
+/** Referrers of one image that are looked into: each costs two requests. */
+const MAX_REFERRERS_READ = 1000;
+/** Referrers of one image that are fetched at once. */
+const FETCHES = 8;
+const EMPTY_CONFIG: Uint8Array = utf8("{}");
+
+/**
+ * Gathers the bundles among the referrers of a subject, the likeliest signatures first. Nothing is
+ * dropped for what the listing says of it: registries and old signers write wrong types there.
+ * Whoever has what he wants stops asking.
+ *
+ * @throws {CosignError} what the registry says of the listing.
+ */
+export async function* gatherBundles(
+  subject: Subject,
+  stores: Stores,
+  signal?: AbortSignal,
+): AsyncIterable<Gathered> {
+  const store = stores.companionsOf(subject);
+  const referrers = await store.referrers(subject.digest, signal);
+  const groups: Record<Likelihood, Descriptor[]> = { signature: [], bundle: [], other: [] };
+  for (const referrer of referrers.slice(0, MAX_REFERRERS_READ)) {
+    groups[likelihoodOf(referrer)].push(referrer);
+  }
+  for (const group of [groups.signature, groups.bundle, groups.other]) {
+    for (let i = 0; i < group.length; i += FETCHES) {
+      yield await readGroup(group.slice(i, i + FETCHES), store, stores, signal);
+    }
+  }
+  if (referrers.length > MAX_REFERRERS_READ) {
+    yield { evidence: [], failures: [tooMany(subject, referrers.length)] };
+  }
+}
+
+/**
+ * Puts a signed envelope beside a subject: a bundle of version 0.3, and a manifest that refers to the
+ * subject, made known by the referrers API or by its fallback tag.
+ *
+ * @param createdAt RFC 3339, whole seconds.
+ * @returns the bundle's bytes.
+ */
+export async function attachBundle(
+  subject: Subject,
+  envelope: DsseEnvelope,
+  key: PublicKey,
+  stores: Stores,
+  options: {
+    readonly createdAt: string;
+    readonly idle: (ms: number) => Promise<void>;
+    readonly signal?: AbortSignal;
+  },
+): Promise<void> {
+  const { signal } = options;
+  const described = await describe(subject, stores, signal);
+  const store = stores.companionsOf(subject);
+  const bundle = encodeBundle(envelope, key);
+  const layer = descriptorOf(bundle, MEDIA.bundleV03);
+  const config = { ...descriptorOf(EMPTY_CONFIG, MEDIA.ociEmpty), artifactType: MEDIA.bundleV03 };
+  await Promise.all([
+    store.pushBlob(EMPTY_CONFIG, config.digest, signal),
+    store.pushBlob(bundle, layer.digest, signal),
+  ]);
+  const { createdAt } = options;
+  const predicateType = SIGN_PREDICATE;
+  const manifest = encodeBundleManifest({
+    config,
+    layer,
+    subject: described,
+    predicateType,
+    createdAt,
+  });
+  const descriptor: Descriptor = {
+    ...descriptorOf(manifest, MEDIA.ociManifest),
+    artifactType: MEDIA.bundleV03,
+    annotations: {
+      [ANNOTATION.bundleContent]: "dsse-envelope",
+      [ANNOTATION.bundlePredicateType]: predicateType,
+      [ANNOTATION.created]: createdAt,
+    },
+  };
+  await store.pushManifest(manifest, MEDIA.ociManifest, descriptor.digest, undefined, signal);
+  await store.announceReferrer(subject.digest, descriptor, options);
+}
+
+/** The bundle of an envelope that `key` signed; its hint is the digest of the key, as cosign's. */
+export function encodeBundle(envelope: DsseEnvelope, key: PublicKey): Uint8Array {
+  return encodeKeyBundle(envelope, sha256(key.spki));
+}
+
+type Likelihood = "signature" | "bundle" | "other";
+
+function likelihoodOf(referrer: Descriptor): Likelihood {
+  const { artifactType, annotations } = referrer;
+  const predicate = annotations?.[ANNOTATION.bundlePredicateType];
+  if (predicate === SIGN_PREDICATE) return "signature";
+  if (predicate !== undefined || artifactType?.startsWith(BUNDLE_MEDIA_PREFIX)) return "bundle";
+  return artifactType === MEDIA.ociEmpty ? "bundle" : "other";
+}
+
+async function readGroup(
+  group: readonly Descriptor[],
+  store: Store,
+  stores: Stores,
+  signal: AbortSignal | undefined,
+): Promise<Gathered> {
+  const evidence: Evidence[] = [];
+  const failures: ErrorReport[] = [];
+  const results = await Promise.allSettled(
+    group.map((referrer) => readReferrer(referrer, store, stores, signal)),
+  );
+  for (const result of results) {
+    if (result.status === "rejected") {
+      if (signal?.aborted) throw result.reason;
+      failures.push(reportError(result.reason));
+    } else if (result.value !== undefined) evidence.push(result.value);
+  }
+  return { evidence, failures };
+}
+
+/** The bundle of one referrer; nothing when it is gone, or is no bundle. */
+async function readReferrer(
+  referrer: Descriptor,
+  store: Store,
+  stores: Stores,
+  signal: AbortSignal | undefined,
+): Promise<Evidence | undefined> {
+  const name = `${store.name}@${referrer.digest}`;
+  const stored = await store.manifest(referrer.digest, signal);
+  if (stored === undefined) return undefined;
+  const manifest = parseStored(stored.bytes, stored.descriptor.mediaType, name);
+  if (manifest.kind !== "image" || manifest.layers.length !== 1) return undefined;
+  const [layer] = manifest.layers;
+  if (layer === undefined || !layer.mediaType.startsWith(BUNDLE_MEDIA_PREFIX)) return undefined;
+  const bytes =
+    layer.data !== undefined && digestOf(layer.data) === layer.digest
+      ? layer.data
+      : await store.blob(layer, stores.conventions.maxAttachmentBytes, signal);
+  const source = {
+    place: "referrer",
+    manifestDigest: referrer.digest,
+    layerDigest: layer.digest,
+  } as const;
+  return { source, ...readBundle(bytes, name) };
+}
+
+function readBundle(bytes: Uint8Array, name: string): Omit<Evidence, "source"> {
+  try {
+    const { content, keyHint } = parseBundle(bytes);
+    const hint = keyHint === undefined ? {} : { keyHint };
+    if (content.kind === "dsse") return { content, ...hint };
+    return {
+      content: { kind: "unreadable", why: `bundle "${name}" does not contain a DSSE envelope` },
+    };
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
+    const why = `Cannot read bundle "${name}": ${describeError(error)}`;
+    return { content: { kind: "unreadable", why } };
+  }
+}
+
+async function describe(
+  subject: Subject,
+  stores: Stores,
+  signal: AbortSignal | undefined,
+): Promise<Descriptor> {
+  const { digest, mediaType, sizeBytes } = subject;
+  if (mediaType !== undefined && sizeBytes !== undefined) return { mediaType, digest, sizeBytes };
+  const found = await stores.of(subject.home).head(digest, signal);
+  if (found !== undefined) return found;
+  throw new CosignError("IMAGE_NOT_FOUND", `image tag not found: ${subject.name}`, {
+    hint: "A bundle names its subject's size and type, so the image must be there before it is signed",
+  });
+}
+
+function descriptorOf(content: Uint8Array, mediaType: string): Descriptor {
+  return { mediaType, digest: digestOf(content), sizeBytes: content.length };
+}
+
+function tooMany(subject: Subject, count: number): ErrorReport {
+  return {
+    code: "LIMIT_EXCEEDED",
+    message: `"${subject.name}" has ${count} referrers, at most ${MAX_REFERRERS_READ} are read`,
+  };
+}

@@ -1,0 +1,229 @@
+import { digestOf } from "../crypto/hash.ts";
+import { verifySignature } from "../crypto/signature.ts";
+import type { Evidence } from "../formats/evidence.ts";
+import { ANNOTATION, MEDIA } from "../formats/media_types.ts";
+import { encodeSignatureConfig, encodeSignatureManifest, MAX_LAYERS } from "../formats/oci_manifest.ts";
+import { encodeSimpleSigning } from "../formats/simple_signing.ts";
+import { encodeBase64, parseBase64Either } from "../model/bytes.ts";
+import type { Descriptor } from "../model/descriptor.ts";
+import { CosignError, type ErrorReport, reportError } from "../model/errors.ts";
+import type { PublicKey } from "../model/key.ts";
+import type { Subject } from "../model/subject.ts";
+import { updateSharedManifest } from "../registry/shared_manifest.ts";
+import type { Store, StoredManifest } from "../registry/store.ts";
+import { companionTag } from "./companion_tag.ts";
+import type { Conventions } from "./conventions.ts";
+import { dockerReferenceOf, parseStored } from "./resolve.ts";
+import type { Stores } from "./stores.ts";
+
+/** A payload names an image and some annotations; a megabyte of them is an attack. */
+const MAX_PAYLOAD_BYTES = 1_048_576;
+/** Payloads of one image that are fetched at once. */
+const FETCHES = 8;
+
+/** What a place was found to hold: what could be read, and why the rest could not. */
+export interface Gathered {
+  readonly evidence: readonly Evidence[];
+  readonly failures: readonly ErrorReport[];
+}
+
+/**
+ * Gathers the signatures at the `.sig` tag of a subject. A payload that can be predicted from
+ * reference and digest is not fetched: then this is one request.
+ *
+ * @throws {CosignError} what the registry says; an absent tag is no error.
+ */
+export async function gatherSignatureTag(
+  subject: Subject,
+  stores: Stores,
+  signal?: AbortSignal,
+): Promise<Gathered> {
+  const store = stores.companionsOf(subject);
+  const tag = companionTag(subject.digest, "sig", stores.conventions.tagPrefix);
+  const stored = await store.manifest(tag, signal);
+  if (stored === undefined) return { evidence: [], failures: [] };
+  const predicted = encodeSimpleSigning(dockerReferenceOf(subject), subject.digest, {});
+  const known = new Map([[digestOf(predicted), Promise.resolve(predicted)]]);
+  const fetchPayload = (layer: Descriptor): Promise<Uint8Array> => {
+    const payload = known.get(layer.digest) ?? readPayload(store, layer, stores.conventions, signal);
+    known.set(layer.digest, payload);
+    return payload;
+  };
+  const evidence: Evidence[] = [];
+  const failures: ErrorReport[] = [];
+  const layers = layersOf(stored, `${store.name}:${tag}`);
+  for (let i = 0; i < layers.length; i += FETCHES) {
+    const results = await Promise.allSettled(
+      layers.slice(i, i + FETCHES).map((layer) => readLayer(stored, layer, fetchPayload)),
+    );
+    for (const result of results) {
+      if (result.status === "fulfilled") evidence.push(result.value);
+      else if (signal?.aborted) throw result.reason;
+      else failures.push(reportError(result.reason));
+    }
+  }
+  return { evidence, failures };
+}
+
+/** A signature that is to be put at a `.sig` tag. */
+export interface TagSignature {
+  readonly payload: Uint8Array;
+  readonly signature: Uint8Array;
+}
+
+/** The signature of `payload` by `key` that lies at the tag already, if there is one: then none is added. */
+export function findSignature(
+  gathered: Gathered,
+  payload: Uint8Array,
+  key: PublicKey,
+): Uint8Array | undefined {
+  const digest = digestOf(payload);
+  for (const { content, source } of gathered.evidence) {
+    if (content.kind !== "simple-signing" || source.layerDigest !== digest) continue;
+    if (isSignedBy(key, payload, content.signature)) return content.signature;
+  }
+  return undefined;
+}
+
+/**
+ * Puts a signature at the `.sig` tag of a subject: read, append, write, and read back, so that other
+ * writers lose nothing. When the same key signed the same payload already, nothing is added.
+ *
+ * @returns whether it is new.
+ * @throws {CosignError} `SIGNATURE_LOST` when other writers kept removing it, or what the registry says.
+ */
+export async function attachSignatureTag(
+  subject: Subject,
+  { payload, signature }: TagSignature,
+  key: PublicKey,
+  stores: Stores,
+  options: { readonly idle: (ms: number) => Promise<void>; readonly signal?: AbortSignal },
+): Promise<"written" | "present"> {
+  const store = stores.companionsOf(subject);
+  const { conventions } = stores;
+  const tag = companionTag(subject.digest, "sig", conventions.tagPrefix);
+  const layer: Descriptor = {
+    mediaType: MEDIA.simpleSigning,
+    digest: digestOf(payload),
+    sizeBytes: payload.length,
+    annotations: { [ANNOTATION.signature]: encodeBase64(signature) },
+  };
+  await store.pushBlob(payload, layer.digest, options.signal);
+  let state: "written" | "present" = "present";
+  await updateSharedManifest(
+    store,
+    tag,
+    (existing) => {
+      const layers = existing === undefined ? [] : layersOf(existing, `${store.name}:${tag}`);
+      if (layers.some((other) => isSameSignature(other, layer, payload, key))) return undefined;
+      if (layers.length >= MAX_LAYERS) {
+        throw new CosignError(
+          "LIMIT_EXCEEDED",
+          `Cannot add a signature to "${store.name}:${tag}": it has ${layers.length}, and more would not be read`,
+        );
+      }
+      state = "written";
+      return composeManifest([...layers, layer], conventions, existing?.descriptor.mediaType);
+    },
+    options,
+  );
+  return state;
+}
+
+function composeManifest(
+  layers: readonly Descriptor[],
+  conventions: Conventions,
+  existingType: string | undefined,
+) {
+  const docker = conventions.dockerMediaTypes || existingType === MEDIA.dockerManifest;
+  const config = encodeSignatureConfig(
+    layers.map(({ digest }) => digest),
+    conventions.createdAt,
+  );
+  const descriptor: Descriptor = {
+    mediaType: docker ? MEDIA.dockerConfig : MEDIA.ociConfig,
+    digest: digestOf(config),
+    sizeBytes: config.length,
+  };
+  const mediaType = docker ? MEDIA.dockerManifest : MEDIA.ociManifest;
+  return {
+    content: encodeSignatureManifest(descriptor, layers, mediaType),
+    mediaType,
+    blobs: [{ content: config, digest: descriptor.digest }],
+  };
+}
+
+// As cosign's dupe detector: the same payload, every annotation but the signature the same, and the
+// signature that is there holds for this key.
+function isSameSignature(
+  existing: Descriptor,
+  ours: Descriptor,
+  payload: Uint8Array,
+  key: PublicKey,
+): boolean {
+  if (existing.digest !== ours.digest || existing.mediaType !== ours.mediaType) return false;
+  const theirs = existing.annotations?.[ANNOTATION.signature];
+  if (theirs === ours.annotations?.[ANNOTATION.signature]) return true;
+  const more = Object.keys(existing.annotations ?? {}).length > 1;
+  if (theirs === undefined || more) return false;
+  const signature = parseSignature(theirs);
+  return signature !== undefined && isSignedBy(key, payload, signature);
+}
+
+function isSignedBy(key: PublicKey, payload: Uint8Array, signature: Uint8Array): boolean {
+  try {
+    verifySignature(key, payload, signature);
+    return true;
+  } catch (error) {
+    if (error instanceof CosignError && error.code === "SIGNATURE_INVALID") return false;
+    throw error;
+  }
+}
+
+async function readLayer(
+  stored: StoredManifest,
+  layer: Descriptor,
+  fetchPayload: (layer: Descriptor) => Promise<Uint8Array>,
+): Promise<Evidence> {
+  const source = {
+    place: "signature-tag",
+    manifestDigest: stored.descriptor.digest,
+    layerDigest: layer.digest,
+  } as const;
+  const text = layer.annotations?.[ANNOTATION.signature];
+  const signature = text === undefined ? undefined : parseSignature(text);
+  if (signature === undefined || signature.length === 0) {
+    const why = `signature layer ${layer.digest} is missing the annotation "${ANNOTATION.signature}", or it is no base64`;
+    return { source, content: { kind: "unreadable", why } };
+  }
+  const payload = await fetchPayload(layer);
+  return { source, content: { kind: "simple-signing", payload, signature } };
+}
+
+async function readPayload(
+  store: Store,
+  layer: Descriptor,
+  conventions: Conventions,
+  signal: AbortSignal | undefined,
+): Promise<Uint8Array> {
+  if (layer.data !== undefined && digestOf(layer.data) === layer.digest) return layer.data;
+  const limit = Math.min(conventions.maxAttachmentBytes, MAX_PAYLOAD_BYTES);
+  return await store.blob(layer, limit, signal);
+}
+
+function layersOf(stored: StoredManifest, name: string): readonly Descriptor[] {
+  const manifest = parseStored(stored.bytes, stored.descriptor.mediaType, name);
+  if (manifest.kind !== "image") {
+    throw new CosignError("REGISTRY_PROTOCOL", `Cannot read signatures "${name}": it is no image manifest`);
+  }
+  return manifest.layers;
+}
+
+function parseSignature(text: string): Uint8Array | undefined {
+  try {
+    return parseBase64Either(text);
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined; // said by whoever asks
+    throw error;
+  }
+}
