@@ -1,0 +1,34 @@
+const UNIT_MS: Readonly<Record<string, number>> = {
+  ns: 1e-6,
+  us: 1e-3,
+  µs: 1e-3,
+  μs: 1e-3,
+  ms: 1,
+  s: 1e3,
+  m: 6e4,
+  h: 3.6e6,
+};
+const MAX_DURATION_MS = 2 ** 31 - 1; // what timers take: 24 days
+
+/**
+ * Reads a duration as Go writes it (`1h2m3.5s`), without a sign.
+ *
+ * @returns milliseconds.
+ * @throws {SyntaxError} when `text` is anything else, or more than timers take.
+ */
+export function parseDurationMs(text: string): number {
+  if (text === "0") return 0;
+  const quoted = JSON.stringify(text.slice(0, 100));
+  if (!/^(?:(?:\d+\.?\d*|\.\d+)(?:ns|us|µs|μs|ms|s|m|h))+$/.test(text)) {
+    throw new SyntaxError(
+      `Cannot parse duration ${quoted}: expected a number and a unit, as in 90s`,
+    );
+  }
+  let sumMs = 0;
+  for (const [, amount = "", unit = ""] of text.matchAll(/([\d.]+)([a-zµμ]+)/g)) {
+    sumMs += Number(amount) * (UNIT_MS[unit] ?? 0);
+  }
+  if (!(sumMs <= MAX_DURATION_MS))
+    throw new SyntaxError(`Cannot parse duration ${quoted}: too long`);
+  return sumMs;
+}
