@@ -1,0 +1,210 @@
+import { createHash } from "node:crypto";
+import { CosignError, type ErrorReport, reportError } from "../model/errors.ts";
+import type { SignJob, Target, VerifyJob } from "../model/job.ts";
+import { parseReference, parseRegistry, parseRepository } from "../model/reference.ts";
+import type { Registry } from "../registry/session.ts";
+import { type Listed, listRegistry, listRepository } from "./discovery.ts";
+import type { BatchManifest, ManifestTarget, Problem } from "./schema.ts";
+import { type BatchFlags, type JobSettings, resolvePath, settle } from "./settings.ts";
+
+/** A job before the ledger has given it its id. */
+export type PlannedJob = Omit<SignJob, "id"> | Omit<VerifyJob, "id">;
+
+/** One step of a plan: a job, or a target that has its verdict already because nothing can be done. */
+export type PlanItem =
+  | {
+      readonly kind: "job";
+      readonly key: string;
+      readonly target: string;
+      readonly job: PlannedJob;
+    }
+  | {
+      readonly kind: "answer";
+      readonly key: string;
+      readonly target: string;
+      readonly outcome: "error" | "skipped";
+      readonly reason: ErrorReport;
+    };
+
+/** What plans are made with. */
+export interface PlanContext {
+  readonly flags: BatchFlags;
+  /** What stands for a key in the identity of jobs: its digest, so that another key under the same name is another job. */
+  readonly keyDigest: (uri: string) => string;
+  readonly registry: Registry;
+  readonly signal: AbortSignal;
+}
+
+/** What cannot be seen without the flags: policies, keys, contradictions, references. For `readManifest`. */
+export function checkPlan(manifest: BatchManifest, flags: BatchFlags): readonly Problem[] {
+  const problems: Problem[] = [];
+  if (manifest.plugins.length > 0) {
+    problems.push({
+      path: ["plugins"],
+      message: "plugins other than the built-in ones are not available in this version",
+    });
+  }
+  for (const [i, target] of manifest.targets.entries()) {
+    const path = ["targets", i];
+    try {
+      checkName(target);
+      settle({ target, flags, ...manifest });
+    } catch (error) {
+      if (error instanceof CosignError && error.code === "LOG_UNAVAILABLE") throw error;
+      if (!(error instanceof SyntaxError) && !(error instanceof CosignError)) throw error;
+      problems.push({ path, message: error.message });
+    }
+  }
+  return problems;
+}
+
+/** The keys that a manifest's jobs need, each once, as the jobs will name them. */
+export function keysOfManifest(
+  manifest: BatchManifest,
+  flags: BatchFlags,
+  base: string,
+): readonly string[] {
+  const keys = new Set<string>();
+  for (const target of manifest.targets) {
+    for (const key of keysOf(settle({ target, flags, base, ...manifest }))) keys.add(key);
+  }
+  return [...keys];
+}
+
+/** The keys that a job needs. */
+export function keysOf(job: JobSettings): readonly string[] {
+  return job.op === "sign" ? [job.key] : job.keys;
+}
+
+/** How many jobs a manifest has; nothing when that is known only by listing. */
+export function countTargets(manifest: BatchManifest): number | undefined {
+  const isListed = (target: ManifestTarget) => "repository" in target || "registry" in target;
+  return manifest.targets.some(isListed) ? undefined : manifest.targets.length;
+}
+
+/** The plan of a manifest that `checkPlan` found nothing wrong with. Listings are read as they are pulled. */
+export async function* planManifest(
+  manifest: BatchManifest,
+  base: string,
+  context: PlanContext,
+): AsyncGenerator<PlanItem, void, undefined> {
+  for (const target of manifest.targets) {
+    const settings = settle({ target, flags: context.flags, base, ...manifest });
+    if ("reference" in target) {
+      const { reference } = target;
+      yield jobItem(settings, { type: "reference", reference, ...kindOf(target) }, context);
+    } else if ("layout" in target) {
+      const path = resolvePath({ base }, target.layout);
+      yield jobItem(settings, { type: "layout", path, ...kindOf(target) }, context);
+    } else {
+      yield* planListing(target, settings, context);
+    }
+  }
+}
+
+/** The plan of a list of references: one a line, blank lines and `#` comments passed over. */
+export async function* planLines(
+  lines: AsyncIterable<string>,
+  context: PlanContext,
+): AsyncGenerator<PlanItem, void, undefined> {
+  const settings = settle({ target: {}, flags: context.flags, defaults: {}, policies: {} });
+  for await (const line of lines) {
+    const reference = line.trim();
+    if (reference === "" || reference.startsWith("#")) continue;
+    try {
+      parseReference(reference);
+    } catch (error) {
+      yield answerItem("error", reference.slice(0, 200), reportError(error), context);
+      continue;
+    }
+    yield jobItem(settings, { type: "reference", reference }, context);
+  }
+}
+
+/**
+ * The identity of a job: equal for jobs that ask for the same. Time limits, and whether to look for
+ * a signature first, are how it is done, not what.
+ */
+export function jobKey(job: PlannedJob, keyDigest: (uri: string) => string): string {
+  const { timeoutMs: _timeout, annotations, ...rest } = job;
+  const what =
+    rest.op === "sign"
+      ? { ...rest, key: keyDigest(rest.key), skipSigned: undefined }
+      : { ...rest, keys: rest.keys.map(keyDigest).sort(), expectFormat: undefined };
+  const entries = Object.entries({ ...what, annotations: Object.entries(annotations).sort() });
+  return hash(JSON.stringify(entries.sort(([a], [b]) => (a < b ? -1 : 1))));
+}
+
+/** What a target is called in verdicts and reports. */
+export function targetName(target: Target): string {
+  return target.type === "reference" ? target.reference : target.path;
+}
+
+async function* planListing(
+  target: Extract<ManifestTarget, { repository: string } | { registry: string }>,
+  settings: JobSettings,
+  context: PlanContext,
+): AsyncGenerator<PlanItem, void, undefined> {
+  const name = "registry" in target ? target.registry : target.repository;
+  let isEmpty = true;
+  for await (const listed of listingOf(target, context)) {
+    isEmpty = false;
+    yield listed.kind === "found"
+      ? jobItem(settings, { type: "reference", reference: listed.reference }, context)
+      : answerItem("error", listed.name, listed.reason, context);
+  }
+  if (isEmpty) {
+    const message = `Cannot ${context.flags.op} "${name}": its listing has no tag that is selected`;
+    yield answerItem("skipped", name, { code: "NOTHING_TO_DO", message }, context);
+  }
+}
+
+function listingOf(
+  target: Extract<ManifestTarget, { repository: string } | { registry: string }>,
+  { registry, signal }: PlanContext,
+): AsyncIterable<Listed> {
+  const tags = target.tags ?? {};
+  if ("repository" in target) {
+    return listRepository(registry, parseRepository(target.repository), tags, signal);
+  }
+  const host = parseRegistry(target.registry);
+  return listRegistry(registry, host, target.repositories ?? {}, tags, signal);
+}
+
+function jobItem(settings: JobSettings, target: Target, context: PlanContext): PlanItem {
+  const job = { ...settings, target };
+  return {
+    kind: "job",
+    key: jobKey(job, context.keyDigest),
+    target: targetName(target),
+    job,
+  };
+}
+
+function answerItem(
+  outcome: "error" | "skipped",
+  target: string,
+  reason: ErrorReport,
+  { flags }: PlanContext,
+): PlanItem {
+  return { kind: "answer", key: hash(`${flags.op} answer ${target}`), target, outcome, reason };
+}
+
+function kindOf(target: { readonly kind?: string }): { readonly kind?: string } {
+  return target.kind === undefined ? {} : { kind: target.kind };
+}
+
+function checkName(target: ManifestTarget): void {
+  if ("reference" in target) parseReference(target.reference);
+  else if ("repository" in target) parseRepository(target.repository);
+  else if ("registry" in target) {
+    const host = parseRegistry(target.registry);
+    if (parseRepository(`${host}/name`).registry !== host) {
+      throw new SyntaxError(`the registry "${host}" needs a port or a domain, as in a reference`);
+    }
+  }
+}
+
+function hash(text: string): string {
+  return createHash("sha256").update(text).digest("hex").slice(0, 32);
+}
