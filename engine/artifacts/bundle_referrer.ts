@@ -2,12 +2,7 @@ import { digestOf, sha256 } from "../crypto/hash.ts";
 import { encodeKeyBundle, parseBundle } from "../formats/bundle.ts";
 import type { DsseEnvelope } from "../formats/dsse.ts";
 import type { Evidence } from "../formats/evidence.ts";
-import {
-  ANNOTATION,
-  BUNDLE_MEDIA_PREFIX,
-  MEDIA,
-  SIGN_PREDICATE,
-} from "../formats/media_types.ts";
+import { ANNOTATION, BUNDLE_MEDIA_PREFIX, MEDIA, SIGN_PREDICATE } from "../formats/media_types.ts";
 import { encodeBundleManifest } from "../formats/oci_manifest.ts";
 import { utf8 } from "../model/bytes.ts";
 import type { Descriptor } from "../model/descriptor.ts";

@@ -1,4 +1,4 @@
-import { isIndex, isSchema1, parseManifest } from "../formats/oci_manifest.ts";
+import { isIndex, isSchema1, type Manifest, parseManifest } from "../formats/oci_manifest.ts";
 import type { Descriptor } from "../model/descriptor.ts";
 import type { Digest } from "../model/digest.ts";
 import { CosignError, describeError } from "../model/errors.ts";
@@ -48,15 +48,28 @@ export async function* resolve(
   yield root;
   if (!options.recursive) return;
   let count = 1;
-  for await (const child of childrenOf(root, stores.of(root.home), options, 0, new Set([root.digest]))) {
+  for await (const child of childrenOf(
+    root,
+    stores.of(root.home),
+    options,
+    0,
+    new Set([root.digest]),
+  )) {
     if (++count > MAX_SUBJECTS) {
-      throw new CosignError("LIMIT_EXCEEDED", `Index "${root.name}" holds more than ${MAX_SUBJECTS} manifests`);
+      throw new CosignError(
+        "LIMIT_EXCEEDED",
+        `Index "${root.name}" holds more than ${MAX_SUBJECTS} manifests`,
+      );
     }
     yield child;
   }
 }
 
-async function resolveRoot(target: Target, stores: Stores, options: ResolveOptions): Promise<Subject> {
+async function resolveRoot(
+  target: Target,
+  stores: Stores,
+  options: ResolveOptions,
+): Promise<Subject> {
   const store = stores.ofTarget(target);
   if (target.type === "layout") {
     const root = await readLayoutRoot(target.path);
@@ -104,7 +117,10 @@ async function* childrenOf(
 ): AsyncIterable<Subject> {
   if (parent.mediaType === undefined || !isIndex(parent.mediaType)) return;
   if (depth >= MAX_DEPTH) {
-    throw new CosignError("LIMIT_EXCEEDED", `Index "${parent.name}" is nested deeper than ${MAX_DEPTH}`);
+    throw new CosignError(
+      "LIMIT_EXCEEDED",
+      `Index "${parent.name}" is nested deeper than ${MAX_DEPTH}`,
+    );
   }
   const stored = await manifestOf(store, parent.digest, parent.name, options.signal);
   const manifest = parseStored(stored.bytes, stored.descriptor.mediaType, parent.name);
@@ -130,14 +146,18 @@ async function manifestOf(store: Store, digest: Digest, name: string, signal?: A
 }
 
 /** Reads a manifest that a store handed out. @throws {CosignError} `REGISTRY_PROTOCOL`. */
-export function parseStored(bytes: Uint8Array, mediaType: string, name: string) {
+export function parseStored(bytes: Uint8Array, mediaType: string, name: string): Manifest {
   try {
     return parseManifest(bytes, mediaType);
   } catch (cause) {
     if (!(cause instanceof SyntaxError)) throw cause;
-    throw new CosignError("REGISTRY_PROTOCOL", `Cannot read manifest "${name}": ${describeError(cause)}`, {
-      cause,
-    });
+    throw new CosignError(
+      "REGISTRY_PROTOCOL",
+      `Cannot read manifest "${name}": ${describeError(cause)}`,
+      {
+        cause,
+      },
+    );
   }
 }
 

@@ -2,7 +2,11 @@ import { digestOf } from "../crypto/hash.ts";
 import { verifySignature } from "../crypto/signature.ts";
 import type { Evidence } from "../formats/evidence.ts";
 import { ANNOTATION, MEDIA } from "../formats/media_types.ts";
-import { encodeSignatureConfig, encodeSignatureManifest, MAX_LAYERS } from "../formats/oci_manifest.ts";
+import {
+  encodeSignatureConfig,
+  encodeSignatureManifest,
+  MAX_LAYERS,
+} from "../formats/oci_manifest.ts";
 import { encodeSimpleSigning } from "../formats/simple_signing.ts";
 import { encodeBase64, parseBase64Either } from "../model/bytes.ts";
 import type { Descriptor } from "../model/descriptor.ts";
@@ -45,7 +49,8 @@ export async function gatherSignatureTag(
   const predicted = encodeSimpleSigning(dockerReferenceOf(subject), subject.digest, {});
   const known = new Map([[digestOf(predicted), Promise.resolve(predicted)]]);
   const fetchPayload = (layer: Descriptor): Promise<Uint8Array> => {
-    const payload = known.get(layer.digest) ?? readPayload(store, layer, stores.conventions, signal);
+    const payload =
+      known.get(layer.digest) ?? readPayload(store, layer, stores.conventions, signal);
     known.set(layer.digest, payload);
     return payload;
   };
@@ -214,7 +219,10 @@ async function readPayload(
 function layersOf(stored: StoredManifest, name: string): readonly Descriptor[] {
   const manifest = parseStored(stored.bytes, stored.descriptor.mediaType, name);
   if (manifest.kind !== "image") {
-    throw new CosignError("REGISTRY_PROTOCOL", `Cannot read signatures "${name}": it is no image manifest`);
+    throw new CosignError(
+      "REGISTRY_PROTOCOL",
+      `Cannot read signatures "${name}": it is no image manifest`,
+    );
   }
   return manifest.layers;
 }

@@ -1,5 +1,5 @@
-import { parseReference, parseRepository } from "../model/reference.ts";
 import type { Target } from "../model/job.ts";
+import { parseReference, parseRepository } from "../model/reference.ts";
 import type { Subject, SubjectHome } from "../model/subject.ts";
 import { openLayout } from "../registry/layout.ts";
 import type { Registry, RequestMeter } from "../registry/session.ts";

@@ -33,6 +33,8 @@ export interface SignJob extends JobBase {
   readonly payload?: string;
   /** `--upload=false`: sign, and write nothing to the registry. Default true. */
   readonly upload?: boolean;
+  /** Also answer what was made (`SignatureFact.made`). Default false. */
+  readonly returnMade?: boolean;
 }
 
 /** Verifies a target. */

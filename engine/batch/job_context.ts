@@ -1,0 +1,31 @@
+import type { Conventions } from "../artifacts/conventions.ts";
+import type { Stores } from "../artifacts/stores.ts";
+import type { Shared } from "../io/shared.ts";
+import type { KeyRing } from "../keys/key_ring.ts";
+import type { SignatureFormat } from "../model/policy.ts";
+import type { Registry } from "../registry/session.ts";
+
+/** What a thread has for all of its jobs. */
+export interface JobContext {
+  readonly registry: Registry;
+  readonly keys: KeyRing;
+  readonly conventions: Conventions;
+  readonly shared: Shared;
+  readonly signal: AbortSignal;
+  readonly now: () => Date;
+  /** Pauses, and lends this job's slot to others meanwhile. */
+  readonly idle: (ms: number) => Promise<void>;
+  /** The format in which signatures were found last, by repository: where to look first. */
+  readonly found: Map<string, SignatureFormat>;
+}
+
+/** What `runSignJob` and `runVerifyJob` get for one job. */
+export interface JobScope {
+  readonly context: JobContext;
+  readonly stores: Stores;
+  /** Ends with the job's time or with the run. */
+  readonly signal: AbortSignal;
+}
+
+/** Manifests of one target that are worked on at once. */
+export const SUBJECTS_AT_ONCE = 4;

@@ -1,0 +1,23 @@
+import type { ErrorReport } from "../model/errors.ts";
+
+/** The outcome of one job, as its subjects and the operation decide it. */
+export type Outcome =
+  | { readonly outcome: "passed" }
+  | { readonly outcome: "failed" | "error" | "skipped"; readonly reason: ErrorReport };
+
+/** {@link outcomeOf} for one manifest of a target. */
+export function refusalOf(reason: ErrorReport): {
+  readonly outcome: "failed" | "error";
+  readonly reason: ErrorReport;
+} {
+  return { outcome: outcomeOf(reason).outcome === "failed" ? "failed" : "error", reason };
+}
+
+/** What a reason means: an answer ("no"), no answer, or nothing that could be judged. */
+export function outcomeOf(reason: ErrorReport): Outcome {
+  if (reason.code === "SCHEMA1_UNSUPPORTED") return { outcome: "skipped", reason };
+  if (reason.code === "NO_SIGNATURES" || reason.code === "NO_MATCHING_SIGNATURES") {
+    return { outcome: "failed", reason };
+  }
+  return { outcome: reason.code === "IMAGE_NOT_FOUND" ? "failed" : "error", reason };
+}

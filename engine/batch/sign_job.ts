@@ -1,0 +1,73 @@
+import pLimit from "p-limit";
+import { resolve } from "../artifacts/resolve.ts";
+import { parseBase64 } from "../model/bytes.ts";
+import { reportError } from "../model/errors.ts";
+import type { SignJob } from "../model/job.ts";
+import type { Subject } from "../model/subject.ts";
+import type { SignatureFact, SubjectVerdict } from "../model/verdict.ts";
+import type { Signer } from "../plugin_host/contract.ts";
+import { sign } from "../sign/sign.ts";
+import { type JobScope, SUBJECTS_AT_ONCE } from "./job_context.ts";
+import { worst } from "./judge_tree.ts";
+import { type Outcome, refusalOf } from "./outcome.ts";
+
+/** Signs a target: its manifest, and with `recursive` every child of it. */
+export async function runSignJob(
+  job: SignJob,
+  scope: JobScope,
+): Promise<{ readonly subjects: readonly SubjectVerdict[]; readonly outcome: Outcome }> {
+  const signer = scope.context.keys.signer(job.key);
+  const { stores, signal } = scope;
+  const limit = pLimit(SUBJECTS_AT_ONCE);
+  const running: Promise<SubjectVerdict>[] = [];
+  for await (const subject of resolve(job.target, stores, { ...job, signal })) {
+    running.push(limit(() => signSubject(subject, job, signer, scope)));
+  }
+  const subjects = await Promise.all(running);
+  return { subjects, outcome: worst(subjects) };
+}
+
+async function signSubject(
+  subject: Subject,
+  job: SignJob,
+  signer: Signer,
+  scope: JobScope,
+): Promise<SubjectVerdict> {
+  const { context, stores, signal } = scope;
+  const { name, digest, platform } = subject;
+  const known = { name, digest, ...(platform === undefined ? {} : { platform }) };
+  const signatures: SignatureFact[] = [];
+  const turn = await context.shared.turn(
+    `subject:${stores.companionsOf(subject).name}@${digest}`,
+    signal,
+  );
+  try {
+    for (const format of job.formats) {
+      const identities = format === "legacy" ? (job.identities ?? [undefined]) : [undefined];
+      for (const identity of identities) {
+        const fact = await sign(subject, format, signer, stores, {
+          annotations: job.annotations,
+          skipSigned: job.skipSigned,
+          upload: job.upload ?? true,
+          now: context.now(),
+          idle: context.idle,
+          signal,
+          ...(identity === undefined ? {} : { identity }),
+          ...(job.payload === undefined ? {} : { payload: parseBase64(job.payload) }),
+        });
+        signatures.push(job.returnMade === true ? fact : withoutMade(fact));
+      }
+    }
+    return { ...known, outcome: "passed", signatures };
+  } catch (error) {
+    if (signal.aborted) throw error;
+    return { ...known, ...refusalOf(reportError(error)), signatures };
+  } finally {
+    turn.release();
+  }
+}
+
+function withoutMade({ made, ...fact }: SignatureFact): SignatureFact {
+  void made;
+  return fact;
+}

@@ -1,0 +1,190 @@
+import pLimit from "p-limit";
+import { gatherBundles } from "../artifacts/bundle_referrer.ts";
+import { resolve } from "../artifacts/resolve.ts";
+import { type Gathered, gatherSignatureTag } from "../artifacts/signature_tag.ts";
+import { sha256 } from "../crypto/hash.ts";
+import { SIGN_PREDICATE } from "../formats/media_types.ts";
+import { isIndex } from "../formats/oci_manifest.ts";
+import { type ErrorReport, reportError } from "../model/errors.ts";
+import type { VerifyJob } from "../model/job.ts";
+import type { SignatureFormat } from "../model/policy.ts";
+import type { Subject } from "../model/subject.ts";
+import type { SignatureFact, SubjectVerdict } from "../model/verdict.ts";
+import { type Judgement, judge, type PlaceResult } from "../verify/judge.ts";
+import {
+  claimedPredicate,
+  type SignaturePolicy,
+  type VerifiedSignature,
+  verify,
+} from "../verify/verify.ts";
+import { type JobScope, SUBJECTS_AT_ONCE } from "./job_context.ts";
+import { judgeTree } from "./judge_tree.ts";
+import type { Outcome } from "./outcome.ts";
+
+/** How long the verdict on a digest serves the other tags that name it. */
+const SUBJECT_VERDICT_MS = 300_000;
+
+/** Verifies a target: its manifest, and with `recursive` every child of it. */
+export async function runVerifyJob(
+  job: VerifyJob,
+  scope: JobScope,
+): Promise<{ readonly subjects: readonly SubjectVerdict[]; readonly outcome: Outcome }> {
+  const { context, stores, signal } = scope;
+  const policy: SignaturePolicy = {
+    keys: job.keys.map((uri) => context.keys.publicKey(uri)),
+    annotations: job.annotations,
+    checkClaims: job.checkClaims,
+    ...(job.signatureDigestAlgorithm === undefined
+      ? {}
+      : { signatureDigestAlgorithm: job.signatureDigestAlgorithm }),
+  };
+  const limit = pLimit(SUBJECTS_AT_ONCE);
+  const running: Promise<{ subject: Subject; verdict: SubjectVerdict }>[] = [];
+  for await (const subject of resolve(job.target, stores, { ...job, signal })) {
+    running.push(
+      limit(async () => ({ subject, verdict: await verifyShared(subject, job, policy, scope) })),
+    );
+  }
+  const judged = await Promise.all(running);
+  return {
+    subjects: judged.map(({ verdict }) => verdict),
+    outcome: judgeTree(
+      judged.map(({ subject, verdict }) => ({
+        digest: subject.digest,
+        isIndex: subject.mediaType !== undefined && isIndex(subject.mediaType),
+        parents: subject.parents,
+        verdict,
+      })),
+      job.recursive ? job.recursivePolicy : "all",
+    ),
+  };
+}
+
+/** The verdict on a digest, worked out once for all the tags that name it. */
+async function verifyShared(
+  subject: Subject,
+  job: VerifyJob,
+  policy: SignaturePolicy,
+  scope: JobScope,
+): Promise<SubjectVerdict> {
+  const byTag = subject.home.at === "registry" && !subject.name.includes("@");
+  if (!byTag) return await verifySubject(subject, job, policy, scope);
+  const { context, stores, signal } = scope;
+  const key = `subject:${JSON.stringify([
+    "verify",
+    stores.of(subject.home).name,
+    subject.digest,
+    job.keys,
+    job.annotations,
+    job.checkClaims,
+    job.signatureDigestAlgorithm,
+  ])}`;
+  const verdict = await context.shared.once(
+    key,
+    async () => {
+      const value = await verifySubject(subject, job, policy, scope);
+      const keepMs = value.outcome === "error" ? 0 : context.now().getTime() + SUBJECT_VERDICT_MS;
+      return { value, expiresAtMs: keepMs };
+    },
+    signal,
+  );
+  return { ...verdict, name: subject.name };
+}
+
+async function verifySubject(
+  subject: Subject,
+  job: VerifyJob,
+  policy: SignaturePolicy,
+  scope: JobScope,
+): Promise<SubjectVerdict> {
+  const { context, stores } = scope;
+  const repository = stores.companionsOf(subject).name;
+  const results: PlaceResult[] = [];
+  for (const format of placesInOrder(context.found.get(repository) ?? job.expectFormat)) {
+    results.push(...(await readPlace(format, subject, policy, scope)));
+    const judgement = judge(results);
+    if (judgement.outcome !== "passed") continue;
+    context.found.set(repository, format);
+    return verdictOf(subject, judgement);
+  }
+  return verdictOf(subject, await missing(judge(results), subject, scope));
+}
+
+function placesInOrder(first: SignatureFormat | undefined): readonly SignatureFormat[] {
+  return first === "bundle" ? ["bundle", "legacy"] : ["legacy", "bundle"];
+}
+
+async function readPlace(
+  format: SignatureFormat,
+  subject: Subject,
+  policy: SignaturePolicy,
+  scope: JobScope,
+): Promise<readonly PlaceResult[]> {
+  const { stores, signal } = scope;
+  const verified: VerifiedSignature[] = [];
+  const refused: ErrorReport[] = [];
+  const attestations: string[] = [];
+  const results: PlaceResult[] = [{ format, outcome: "read", verified, refused, attestations }];
+  const take = (gathered: Gathered) => {
+    for (const reason of gathered.failures) results.push({ format, outcome: "unread", reason });
+    for (const evidence of gathered.evidence) {
+      try {
+        verified.push(verify(evidence, subject.name, subject.digest, policy));
+      } catch (error) {
+        const predicate = claimedPredicate(evidence);
+        if (predicate !== undefined && predicate !== SIGN_PREDICATE) attestations.push(predicate);
+        else refused.push(reportError(error));
+      }
+    }
+  };
+  try {
+    if (format === "legacy") take(await gatherSignatureTag(subject, stores, signal));
+    else {
+      for await (const gathered of gatherBundles(subject, stores, signal)) {
+        take(gathered);
+        if (verified.length > 0) break;
+      }
+    }
+  } catch (error) {
+    if (signal.aborted) throw error;
+    results.push({ format, outcome: "unread", reason: reportError(error) });
+  }
+  return results;
+}
+
+/** "Unsigned" is only said of what is there: an absent image is another answer. */
+async function missing(
+  judgement: Judgement,
+  subject: Subject,
+  { stores, signal }: JobScope,
+): Promise<Judgement> {
+  const unsigned = judgement.outcome === "failed" && judgement.reason.code === "NO_SIGNATURES";
+  if (!unsigned || subject.mediaType !== undefined) return judgement;
+  try {
+    if ((await stores.of(subject.home).head(subject.digest, signal)) !== undefined)
+      return judgement;
+    const message = `image tag not found: ${subject.name}`;
+    return { outcome: "failed", reason: { code: "IMAGE_NOT_FOUND", message } };
+  } catch (error) {
+    if (signal.aborted) throw error;
+    return { outcome: "error", reason: reportError(error) };
+  }
+}
+
+function verdictOf(subject: Subject, judgement: Judgement): SubjectVerdict {
+  const { name, digest, platform } = subject;
+  const known = { name, digest, ...(platform === undefined ? {} : { platform }) };
+  if (judgement.outcome !== "passed") return { ...known, ...judgement, signatures: [] };
+  return { ...known, outcome: "passed", signatures: judgement.signatures.map(factOf) };
+}
+
+function factOf(signature: VerifiedSignature): SignatureFact {
+  const { format, key, payload, annotations } = signature;
+  return {
+    format,
+    key: key.uri,
+    keyDigest: `sha256:${sha256(key.spki).toHex()}`,
+    payload,
+    annotations,
+  };
+}
