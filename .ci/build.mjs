@@ -2,7 +2,7 @@
  * `npm run build` compiles `dist/cosign-ts` for this machine; `npm run build:all` all targets, as
  * `dist/cosign-ts-SYSTEM-PROCESSOR` (the runtimes of the others come from npm).
  */
-import { mkdirSync, mkdtempSync, renameSync, rmSync, statSync } from "node:fs";
+import { mkdirSync, mkdtempSync, renameSync, rmSync, statSync, utimesSync } from "node:fs";
 import { join } from "node:path";
 import { bun, root, run } from "./lib.mjs";
 import "./setup.mjs";
@@ -40,6 +40,7 @@ function build(target) {
   const name = (target === undefined ? "cosign-ts" : `cosign-ts-${target}`) + suffix;
   // Made elsewhere and moved: whoever runs the old binary meanwhile goes on with it. The name of the
   // output is part of its bytes, so it is the same in every build.
+  const started = new Date();
   const folder = mkdtempSync(join(dist, ".build-"));
   try {
     const output = join(folder, name);
@@ -47,6 +48,8 @@ function build(target) {
     run(bun, ["build", ...FLAGS, ...platform, join(root, "main.ts"), `--outfile=${output}`], {
       stdio: ["ignore", "ignore", "inherit"],
     });
+    // A source that changes meanwhile is newer than what is made of it.
+    utimesSync(output, started, started);
     renameSync(output, join(dist, name));
   } finally {
     rmSync(folder, { recursive: true, force: true });

@@ -2,19 +2,21 @@ import { test } from "bun:test";
 import { spawnSync } from "node:child_process";
 
 /** What a test may need of the machine beside Node and npm. */
-export type Tool = "docker-registry" | "openssl" | "bash" | "root" | "script";
+export type Tool = "docker-registry" | "openssl" | "bash" | "chroot" | "script";
 
 const HINTS: Readonly<Record<Tool, string>> = {
   "docker-registry": "apt-get install docker-registry",
   openssl: "apt-get install openssl",
   bash: "apt-get install bash",
   script: "apt-get install bsdutils",
-  root: "run the tests as root, where chroot and mount are allowed",
+  chroot: "run the tests as root on Linux, where mounts are allowed",
 };
 
 /** Whether the machine has `tool`. */
 export function hasTool(tool: Tool): boolean {
-  if (tool === "root") return process.getuid?.() === 0 && process.platform === "linux";
+  if (tool === "chroot") {
+    return process.getuid?.() === 0 && succeeds("unshare", ["--mount", "chroot", "/", "true"]);
+  }
   return Bun.which(tool) !== null;
 }
 
@@ -31,7 +33,6 @@ export function requires(...tools: readonly Tool[]): typeof test {
   return test.skip as typeof test;
 }
 
-/** Whether a command runs and ends with 0. */
-export function succeeds(command: string, args: readonly string[]): boolean {
+function succeeds(command: string, args: readonly string[]): boolean {
   return spawnSync(command, args, { stdio: "ignore" }).status === 0;
 }
