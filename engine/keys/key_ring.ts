@@ -1,5 +1,5 @@
 import type { KeyObject } from "node:crypto";
-import { createPublicKey } from "node:crypto";
+import { parsePublicKeyDer } from "../crypto/public_key.ts";
 import { signMessage } from "../crypto/signature.ts";
 import { CosignError } from "../model/errors.ts";
 import type { KeyType, PublicKey } from "../model/key.ts";
@@ -35,7 +35,9 @@ export function makeKeyRing(
   keys: readonly RunKey[],
   signHosted: (uri: string, message: Uint8Array, signal?: AbortSignal) => Promise<Uint8Array>,
 ): KeyRing {
-  const known = new Map(keys.map((key) => [key.uri, { key, publicKey: publicKeyOf(key) }]));
+  const known = new Map(
+    keys.map((key) => [key.uri, { key, publicKey: parsePublicKeyDer(key.spki, key.uri) }]),
+  );
   const find = (uri: string) => {
     const found = known.get(uri);
     if (found === undefined) {
@@ -66,13 +68,4 @@ function signWith(
     throw new CosignError("KEY_UNSUPPORTED", `Cannot sign with "${key.uri}": it is a public key`);
   }
   return (message) => Promise.resolve(signMessage(privateKey, key.type, message, key.digest));
-}
-
-function publicKeyOf(key: RunKey): PublicKey {
-  return {
-    uri: key.uri,
-    type: key.type,
-    spki: key.spki,
-    key: createPublicKey({ key: Buffer.from(key.spki), format: "der", type: "spki" }),
-  };
 }
