@@ -42,18 +42,16 @@ function build(target) {
   // output is part of its bytes, so it is the same in every build.
   const started = new Date();
   const folder = mkdtempSync(join(dist, ".build-"));
-  try {
-    const output = join(folder, name);
-    const platform = target === undefined ? [] : [`--target=bun-${target}`];
-    run(bun, ["build", ...FLAGS, ...platform, join(root, "main.ts"), `--outfile=${output}`], {
-      stdio: ["ignore", "ignore", "inherit"],
-    });
-    // A source that changes meanwhile is newer than what is made of it.
-    utimesSync(output, started, started);
-    renameSync(output, join(dist, name));
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
-  }
+  // On "exit", since a failing build ends the process.
+  process.once("exit", () => rmSync(folder, { recursive: true, force: true }));
+  const output = join(folder, name);
+  const platform = target === undefined ? [] : [`--target=bun-${target}`];
+  run(bun, ["build", ...FLAGS, ...platform, join(root, "main.ts"), `--outfile=${output}`], {
+    stdio: ["ignore", "ignore", "inherit"],
+  });
+  // A source that changes meanwhile is newer than what is made of it.
+  utimesSync(output, started, started);
+  renameSync(output, join(dist, name));
   const sizeMb = Math.round(statSync(join(dist, name)).size / 1e6);
   process.stderr.write(`build: dist/${name} (${sizeMb} MB)\n`);
 }

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { readdirSync, readFileSync } from "node:fs";
-import { builtinModules } from "node:module";
+import { isBuiltin } from "node:module";
 import { dirname, join, relative, resolve } from "node:path";
 
 const root = dirname(import.meta.dir);
@@ -145,7 +145,7 @@ describe("the architecture", () => {
     const manifest = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
     const known = Object.keys({ ...manifest.dependencies, ...manifest.optionalDependencies });
     const wrong = imports.filter(({ to, local }) => {
-      if (local || (to.startsWith("node:") && builtinModules.includes(to.slice(5)))) return false;
+      if (local || (to.startsWith("node:") && isBuiltin(to))) return false;
       return !known.includes(
         to.startsWith("@") ? to.split("/").slice(0, 2).join("/") : packageOf(to),
       );
