@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { CosignError, type ErrorReport, reportError } from "../model/errors.ts";
-import type { SignJob, Target, VerifyJob } from "../model/job.ts";
+import type { Job, SignJob, Target, VerifyJob } from "../model/job.ts";
 import { parseReference, parseRegistry, parseRepository } from "../model/reference.ts";
 import type { Registry } from "../registry/session.ts";
 import { type Listed, listRegistry, listRepository } from "./discovery.ts";
@@ -20,6 +20,7 @@ export type PlanItem =
     }
   | {
       readonly kind: "answer";
+      readonly op: Job["op"];
       readonly key: string;
       readonly target: string;
       readonly outcome: "error" | "skipped";
@@ -187,7 +188,8 @@ function answerItem(
   reason: ErrorReport,
   { flags }: PlanContext,
 ): PlanItem {
-  return { kind: "answer", key: hash(`${flags.op} answer ${target}`), target, outcome, reason };
+  const { op } = flags;
+  return { kind: "answer", op, key: hash(`${op} answer ${target}`), target, outcome, reason };
 }
 
 function kindOf(target: { readonly kind?: string }): { readonly kind?: string } {

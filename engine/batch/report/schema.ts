@@ -1,0 +1,152 @@
+import { toJsonSchema } from "@valibot/to-json-schema";
+import * as v from "valibot";
+import type { ErrorCode } from "../../model/errors.ts";
+import { REPORT_VERSION } from "./jsonl.ts";
+
+/**
+ * Which codes can be the reason of a verdict. The rest belongs to the whole run: what the user
+ * typed, the ledger, the report itself.
+ */
+const IS_REASON: Readonly<Record<ErrorCode, boolean>> = {
+  USAGE: false,
+  REFERENCE_INVALID: true,
+  BATCH_MANIFEST_INVALID: false,
+  TRANSPARENCY_UNSAID: false,
+  LOG_UNAVAILABLE: false,
+  FEATURE_UNAVAILABLE: true,
+  PROMPT_DECLINED: false,
+  ENVIRONMENT_REFUSED: false,
+  PLUGIN_UNAVAILABLE: true,
+  PLUGIN_UNKNOWN: true,
+  PLUGIN_MANIFEST_INVALID: false,
+  KEY_NOT_FOUND: true,
+  KEY_INVALID: true,
+  KEY_PASSWORD: false,
+  KEY_UNSUPPORTED: true,
+  KEY_WEAK: true,
+  KEY_SIGN_FAILED: true,
+  FILE_READ: true,
+  FILE_WRITE: true,
+  FILE_EXISTS: false,
+  LAYOUT_INVALID: true,
+  IMAGE_NOT_FOUND: true,
+  REGISTRY_AUTH: true,
+  REGISTRY_DENIED: true,
+  REGISTRY_RATE_LIMITED: true,
+  REGISTRY_UNAVAILABLE: true,
+  REGISTRY_NETWORK: true,
+  REGISTRY_TLS: true,
+  REGISTRY_TIMEOUT: true,
+  REGISTRY_PROTOCOL: true,
+  REGISTRY_REDIRECT: true,
+  REGISTRY_CONFLICT: true,
+  REGISTRY_UNSUPPORTED: true,
+  DIGEST_MISMATCH: true,
+  LIMIT_EXCEEDED: true,
+  CREDENTIALS_INVALID: true,
+  NO_SIGNATURES: true,
+  NO_MATCHING_SIGNATURES: true,
+  SIGNATURE_INVALID: true,
+  CLAIM_MISMATCH: true,
+  ANNOTATION_MISMATCH: true,
+  PREDICATE_MISMATCH: true,
+  PAYLOAD_INVALID: true,
+  BUNDLE_INVALID: true,
+  ENVELOPE_INVALID: true,
+  ATTACHMENT_NOT_FOUND: true,
+  SCHEMA1_UNSUPPORTED: true,
+  DEADLINE_EXCEEDED: true,
+  CANCELLED: true,
+  WORKER_LOST: true,
+  NOTHING_TO_DO: true,
+  LEDGER_FOREIGN: false,
+  LEDGER_LOCKED: false,
+  LEDGER_FULL: false,
+  LEDGER_CORRUPT: false,
+  LEDGER_UNREADABLE: false,
+  SIGNATURE_LOST: true,
+  INTERNAL: true,
+};
+
+/** The closed list of codes that can be the reason of a verdict. */
+export const REASON_CODES: readonly string[] = Object.entries(IS_REASON).flatMap(
+  ([code, isReason]) => (isReason ? [code] : []),
+);
+
+const count = v.pipe(v.number(), v.integer(), v.minValue(0));
+const digest = v.pipe(v.string(), v.regex(/^(?:sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128})$/));
+const time = v.pipe(v.string(), v.isoTimestamp());
+const reason = v.strictObject({
+  code: v.picklist(REASON_CODES),
+  message: v.string(),
+  hint: v.exactOptional(v.string()),
+});
+const signature = v.strictObject({
+  format: v.picklist(["legacy", "bundle"]),
+  key: v.string(),
+  keyDigest: v.string(),
+  payload: v.unknown(),
+  annotations: v.record(v.string(), v.string()),
+  state: v.exactOptional(v.picklist(["written", "present", "not-uploaded"])),
+});
+const subject = v.strictObject({
+  name: v.string(),
+  digest,
+  platform: v.exactOptional(
+    v.strictObject({
+      os: v.string(),
+      architecture: v.string(),
+      variant: v.exactOptional(v.string()),
+    }),
+  ),
+  outcome: v.picklist(["passed", "failed", "error"]),
+  reason: v.exactOptional(reason),
+  signatures: v.array(signature),
+});
+const verdict = {
+  type: v.literal("verdict"),
+  job: v.string(),
+  op: v.picklist(["sign", "verify"]),
+  target: v.string(),
+  subjects: v.array(subject),
+  elapsedMs: count,
+  requests: count,
+  warnings: v.array(v.string()),
+} as const;
+
+const lineSchema = v.union([
+  v.strictObject({
+    type: v.literal("run"),
+    version: v.literal(REPORT_VERSION),
+    id: v.string(),
+    op: v.picklist(["sign", "verify"]),
+    manifest: v.exactOptional(v.string()),
+    startedAt: time,
+  }),
+  v.strictObject({ ...verdict, outcome: v.literal("passed") }),
+  v.strictObject({ ...verdict, outcome: v.picklist(["failed", "error", "skipped"]), reason }),
+  v.strictObject({
+    type: v.literal("summary"),
+    passed: count,
+    failed: count,
+    error: count,
+    skipped: count,
+    open: count,
+    complete: v.boolean(),
+    finishedAt: time,
+  }),
+]);
+
+/** The JSON Schema (draft 2020-12) of one line of a report; published as `docs/report.schema.json`. */
+export function reportJsonSchema(): Readonly<Record<string, unknown>> {
+  return {
+    ...toJsonSchema(lineSchema, { target: "draft-2020-12" }),
+    title: "One line of a cosign-ts batch report",
+  };
+}
+
+/** What is wrong with a line of a report; nothing when it is as the schema says. */
+export function reportLineProblem(value: unknown): string | undefined {
+  const result = v.safeParse(lineSchema, value);
+  return result.success ? undefined : JSON.stringify(v.flatten(result.issues));
+}
