@@ -13,6 +13,7 @@ import {
   writeAside,
   writeAsideNow,
 } from "./storage.ts";
+import { encodeTagName, parseTagName } from "./tag_name.ts";
 
 /** A manifest as it was pushed. */
 export interface KeptManifest {
@@ -120,7 +121,10 @@ export function removeManifest(
 
 /** The tags of a repository in ASCII order. */
 export function listTags(storage: Storage, repository: string): readonly string[] {
-  return [...namesIn(join(repositoryDir(storage, repository), "tags"))].sort();
+  return namesIn(join(repositoryDir(storage, repository), "tags"))
+    .map(parseTagName)
+    .filter((tag) => tag !== undefined)
+    .sort();
 }
 
 /** The digests of the manifests that were pushed with a subject, in ASCII order. Some may have been deleted. */
@@ -136,7 +140,7 @@ export function listReferrers(
 }
 
 function tagPath(storage: Storage, repository: string, tag: string): string {
-  return join(repositoryDir(storage, repository), "tags", tag);
+  return join(repositoryDir(storage, repository), "tags", encodeTagName(tag));
 }
 
 function manifestPath(storage: Storage, repository: string, digest: Digest): string {

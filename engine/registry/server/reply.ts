@@ -1,12 +1,15 @@
-import { close, createReadStream } from "node:fs";
+import { closeSync, createReadStream } from "node:fs";
 import type { ServerResponse } from "node:http";
 import { pipeline } from "node:stream/promises";
+import { utf8 } from "../../model/bytes.ts";
 
 /** An answer of the registry. */
 export interface Reply {
   readonly status: number;
   readonly headers?: Readonly<Record<string, string | readonly string[]>>;
   readonly body?: Uint8Array | OpenFile;
+  /** For the log only. */
+  readonly cause?: string;
 }
 
 /** A part of a file, to be streamed. Whoever sends it closes it. */
@@ -33,7 +36,7 @@ export async function sendReply(reply: Reply, response: ServerResponse): Promise
   }
   const { descriptor, startByte, sizeBytes } = body;
   if (response.destroyed) {
-    close(descriptor);
+    closeSync(descriptor);
     return;
   }
   response.setHeader("Content-Length", String(sizeBytes));
@@ -54,6 +57,6 @@ export function jsonReply(
   headers: Readonly<Record<string, string>> = {},
   mediaType = "application/json",
 ): Reply {
-  const body = new TextEncoder().encode(JSON.stringify(value));
+  const body = utf8(JSON.stringify(value));
   return { status: 200, headers: { ...headers, "Content-Type": mediaType }, body };
 }

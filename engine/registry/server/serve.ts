@@ -6,16 +6,14 @@ import {
   type Server,
   type ServerResponse,
 } from "node:http";
+import { utf8 } from "../../model/bytes.ts";
 import { CosignError, describeError } from "../../model/errors.ts";
-import { deleteBlob, getBlob } from "./blobs.ts";
 import type { Call, Service } from "./call.ts";
-import { getCatalog, getReferrers, getTags } from "./listings.ts";
-import { deleteManifest, getManifest, putManifest } from "./manifests.ts";
+import { dispatch } from "./dispatch.ts";
 import { encodeRefusal, Refusal } from "./refusal.ts";
-import { jsonReply, type Reply, sendReply } from "./reply.ts";
-import { parseRoute, type Route } from "./route.ts";
+import { type Reply, sendReply } from "./reply.ts";
+import { parseRoute } from "./route.ts";
 import { openStorage, sweep } from "./storage.ts";
-import { deleteUpload, getUpload, patchUpload, postUpload, putUpload } from "./uploads.ts";
 
 /** What {@link serveRegistry} is told. */
 export interface RegistryServerOptions {
@@ -64,8 +62,7 @@ export async function serveRegistry(options: RegistryServerOptions): Promise<Reg
   if ((username === undefined) !== (password === undefined)) {
     throw new TypeError("username and password come together");
   }
-  const storage = openStorage(options.dir);
-  sweep(storage, Date.now());
+  const storage = openStorage(options.dir, Date.now());
   const service: Service = { storage, referrers, pageSize };
   const underWay = new Set<Promise<void>>();
   const server = createServer((request, response) => {
@@ -76,7 +73,13 @@ export async function serveRegistry(options: RegistryServerOptions): Promise<Reg
   server.headersTimeout = HEADERS_MS;
   server.requestTimeout = 0; // a layer takes as long as it takes
   const port = await listen(server, options);
-  const sweeper = setInterval(() => sweep(storage, Date.now()), SWEEP_EVERY_MS);
+  const sweeper = setInterval(() => {
+    try {
+      sweep(storage, Date.now());
+    } catch (error) {
+      options.log?.(`Cannot sweep ${JSON.stringify(options.dir)}: ${describeError(error)}`);
+    }
+  }, SWEEP_EVERY_MS);
   sweeper.unref();
   const { hostname } = options;
   return {
@@ -116,15 +119,17 @@ async function handle(
 ): Promise<void> {
   const startMs = performance.now();
   const { method = "GET", url = "/" } = request;
-  const reply = await answer(service, options, request, method, url).catch(refuse);
+  let status = "aborted";
   try {
+    const reply = await answer(service, options, request, method, url).catch(refuse);
+    if (!response.destroyed) status = reply.cause ?? String(reply.status);
     if (hasBody(request) && !request.complete) drain(request, response);
     response.setHeader("Docker-Distribution-Api-Version", "registry/2.0");
     await sendReply(reply, response);
   } catch {
     response.destroy(); // the client has gone, or the file cannot be read: it sees a short body
   }
-  options.log?.(`${method} ${url} ${reply.status} ${Math.round(performance.now() - startMs)}ms`);
+  options.log?.(`${method} ${url} ${status} ${Math.round(performance.now() - startMs)}ms`);
 }
 
 async function answer(
@@ -146,46 +151,6 @@ async function answer(
   return await dispatch(service, call, route);
 }
 
-function dispatch(service: Service, call: Call, route: Route): Reply | Promise<Reply> {
-  const isRead = call.method === "GET" || call.method === "HEAD";
-  switch (route.at) {
-    case "base":
-      if (isRead) return jsonReply({});
-      throw notAllowed("GET, HEAD");
-    case "catalog":
-      if (isRead) return getCatalog(service, call);
-      throw notAllowed("GET, HEAD");
-    case "tags":
-      if (isRead) return getTags(service, call, route.repository);
-      throw notAllowed("GET, HEAD");
-    case "referrers":
-      if (isRead) return getReferrers(service, call, route.repository, route.digest);
-      throw notAllowed("GET, HEAD");
-    case "manifest": {
-      const { repository, reference } = route;
-      if (isRead) return getManifest(service, call, repository, reference);
-      if (call.method === "PUT") return putManifest(service, call, repository, reference);
-      if (call.method === "DELETE") return deleteManifest(service, call, repository, reference);
-      throw notAllowed("GET, HEAD, PUT, DELETE");
-    }
-    case "blob":
-      if (isRead) return getBlob(service, call, route.repository, route.digest);
-      if (call.method === "DELETE") return deleteBlob(service, route.repository, route.digest);
-      throw notAllowed("GET, HEAD, DELETE");
-    case "uploads":
-      if (call.method === "POST") return postUpload(service, call, route.repository);
-      throw notAllowed("POST");
-    case "upload": {
-      const { repository, id } = route;
-      if (isRead) return getUpload(service, repository, id);
-      if (call.method === "PATCH") return patchUpload(service, call, repository, id);
-      if (call.method === "PUT") return putUpload(service, call, repository, id);
-      if (call.method === "DELETE") return deleteUpload(service, repository, id);
-      throw notAllowed("GET, HEAD, PATCH, PUT, DELETE");
-    }
-  }
-}
-
 function refuse(error: unknown): Reply {
   if (error instanceof Refusal) {
     return {
@@ -194,17 +159,10 @@ function refuse(error: unknown): Reply {
       body: encodeRefusal(error),
     };
   }
-  // A full disk, a missing right, a client that went away in the middle: nothing the client did wrong.
-  const body = new TextEncoder().encode(
-    JSON.stringify({ errors: [{ code: "UNKNOWN", message: describeError(error) }] }),
-  );
-  return { status: 500, headers: { "Content-Type": "application/json" }, body };
-}
-
-function notAllowed(allow: string): Refusal {
-  return new Refusal(405, "UNSUPPORTED", "the operation is unsupported", {
-    headers: { Allow: allow },
-  });
+  // A full disk, a missing right: the client learns that it was not its fault, the log learns the rest.
+  const body = utf8(JSON.stringify({ errors: [{ code: "UNKNOWN", message: "internal error" }] }));
+  const cause = `500 (${describeError(error)})`;
+  return { status: 500, headers: { "Content-Type": "application/json" }, body, cause };
 }
 
 function checkCredentials(options: RegistryServerOptions, header: string | undefined): void {

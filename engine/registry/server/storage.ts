@@ -29,7 +29,7 @@ import { CosignError, describeError } from "../../model/errors.ts";
  * blobs/ALGORITHM/AB/HEX                            every blob once
  * repositories/NAME/_/blobs/ALGORITHM/HEX           a hard link to it: the repository has this blob
  * repositories/NAME/_/manifests/ALGORITHM/HEX       a line with the media type, then the manifest
- * repositories/NAME/_/tags/TAG                      the digest
+ * repositories/NAME/_/tags/TAG^CASE                 the digest
  * repositories/NAME/_/referrers/ALGORITHM/HEX/DIGEST  empty: that manifest names this subject
  * uploads/ID.REPOSITORY                             what has arrived of an upload
  * staging/UUID                                      files on their way to their place
@@ -59,12 +59,15 @@ export interface UploadSession {
 const STALE_STAGING_MS = 3_600_000; // nothing is on its way to its place for an hour
 const STALE_UPLOAD_MS = 24 * 3_600_000; // longer than anybody waits before resuming an upload
 
-/** Makes the directories that are missing. @throws {CosignError} `FILE_WRITE`. */
-export function openStorage(dir: string): Storage {
+/** Makes the directories that are missing, and {@link sweep}s. @throws {CosignError} `FILE_WRITE`. */
+export function openStorage(dir: string, nowMs: number): Storage {
+  const storage: Storage = { dir, sessions: new Map() };
   try {
     for (const part of ["blobs", "repositories", "uploads", "staging"]) {
       mkdirSync(join(dir, part), { recursive: true });
     }
+    sweep(storage, nowMs);
+    return storage;
   } catch (error) {
     throw new CosignError(
       "FILE_WRITE",
@@ -72,7 +75,6 @@ export function openStorage(dir: string): Storage {
       { cause: error },
     );
   }
-  return { dir, sessions: new Map() };
 }
 
 /** Removes what was abandoned long ago: uploads, and files that a dead process left on their way. */
