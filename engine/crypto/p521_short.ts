@@ -6,8 +6,9 @@ const POINT_BYTES = 133; // 04 and two coordinates of 66
 const OPTIONS = { prehash: false, lowS: false, format: "der" } as const;
 
 /**
- * Whether a digest is shorter than half of P-521's order: Deno's native ECDSA throws for such a pair
- * although FIPS 186-5 §6.4 defines it and cosign makes such signatures. The functions here stand in.
+ * Whether a digest is shorter than half of P-521's order. Deno's native ECDSA refuses to sign with
+ * such a pair and says no to every signature, although FIPS 186-5 §6.4 defines it and cosign makes
+ * it. The functions here stand in where native code says no.
  */
 export function isShortForP521(digest: SignatureDigestAlgorithm): boolean {
   return digest === "sha224" || digest === "sha256";

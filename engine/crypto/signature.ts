@@ -119,12 +119,13 @@ function isEcdsaSignature(
   signature: Uint8Array,
   digest: SignatureDigestAlgorithm,
 ): boolean {
+  const isShort = key.type === "ecdsa-p521" && isShortForP521(digest);
   try {
-    return verify(digest, message, key.key, signature);
+    if (verify(digest, message, key.key, signature)) return true;
   } catch (error) {
-    if (key.type !== "ecdsa-p521" || !isShortForP521(digest)) throw error;
-    return verifyP521(key.spki, message, signature, digest);
+    if (!isShort) throw error;
   }
+  return isShort && verifyP521(key.spki, message, signature, digest);
 }
 
 function matchEd25519(
