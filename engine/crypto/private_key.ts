@@ -3,8 +3,8 @@ import { createPrivateKey, generateKeyPairSync, type KeyObject } from "node:cryp
 import { utf8 } from "../model/bytes.ts";
 import { CosignError, describeError } from "../model/errors.ts";
 import type { KeyType, PublicKey } from "../model/key.ts";
-import { derElements, parseDerOid, parseDerSequence, parseDerUnsigned, TAG } from "./der.ts";
-import { publicKeyOf } from "./public_key.ts";
+import { derElements, expectTag, parseDerOid, parseDerSequence, TAG } from "./der.ts";
+import { OID_EC, publicKeyOf, readNamedCurve } from "./public_key.ts";
 import { signMessage, verifySignature } from "./signature.ts";
 
 /** A private key with its public half. */
@@ -47,7 +47,7 @@ export function generatePrivateKey(type: KeyType): KeyObject {
  */
 export function parsePrivateKey(der: Uint8Array, form: PrivateKeyForm, uri: string): KeyPair {
   try {
-    checkNamedCurve(der, form);
+    checkNamedCurve(der, form, uri);
     const privateKey = createPrivateKey({ key: Buffer.from(der), format: "der", type: form });
     const publicKey = publicKeyOf(privateKey, uri);
     verifySignature(publicKey, PROBE, signMessage(privateKey, publicKey.type, PROBE));
@@ -62,26 +62,16 @@ export function parsePrivateKey(der: Uint8Array, form: PrivateKeyForm, uri: stri
   }
 }
 
-/**
- * Refuses curves that the file itself describes: native readers take them for the named curve when
- * they look like one.
- */
-function checkNamedCurve(der: Uint8Array, form: PrivateKeyForm): void {
+/** Refuses curves that are not ours before native code meets them. */
+function checkNamedCurve(der: Uint8Array, form: PrivateKeyForm, uri: string): void {
   const elements = parseDerSequence(der);
   if (form === "pkcs8") {
-    parseDerUnsigned(elements[0]); // the version
-    const [algorithm, parameters] = derElements(elements[1]?.content ?? der.subarray(0, 0));
-    parseDerOid(algorithm);
-    if (parameters?.tag === TAG.sequence) throw explicitCurve();
+    const [oid, parameters] = derElements(expectTag(elements[1], TAG.sequence).content);
+    if (parseDerOid(oid) === OID_EC) readNamedCurve(parameters, uri);
   }
   if (form === "sec1") {
     const tagged = elements.find(({ tag }) => tag === TAG_SEC1_PARAMETERS);
-    if (tagged !== undefined && derElements(tagged.content)[0]?.tag !== TAG.oid) {
-      throw explicitCurve();
-    }
+    if (tagged === undefined) throw new SyntaxError("it does not name its curve");
+    readNamedCurve(derElements(tagged.content)[0], uri);
   }
-}
-
-function explicitCurve(): SyntaxError {
-  return new SyntaxError("its curve is given by explicit parameters instead of its name");
 }

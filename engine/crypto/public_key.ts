@@ -12,12 +12,13 @@ import {
   parseDerUnsigned,
   TAG,
 } from "./der.ts";
-import { CURVES } from "./ecdsa.ts";
+import { CURVES, type Curve } from "./ecdsa.ts";
 import { type PemBlock, parsePem } from "./pem.ts";
 import { findRsaWeakness } from "./rsa_weakness.ts";
 
 // Contents of OBJECT IDENTIFIERs in hexadecimal.
-const OID_EC = "2a8648ce3d0201"; // id-ecPublicKey (RFC 5480 §2.1.1)
+/** id-ecPublicKey (RFC 5480 §2.1.1), encoded, in hexadecimal. */
+export const OID_EC = "2a8648ce3d0201";
 const OID_RSA = "2a864886f70d010101"; // rsaEncryption (RFC 8017 A.1)
 const OID_RSA_PSS = "2a864886f70d01010a"; // id-RSASSA-PSS (RFC 8017 A.2.3)
 const OID_ED25519 = "2b6570"; // id-Ed25519 (RFC 8410 §3)
@@ -84,6 +85,23 @@ export function publicKeyOf(privateKey: KeyObject, uri: string): PublicKey {
   return parsePublicKeyDer(new Uint8Array(spki), uri);
 }
 
+/**
+ * The curve that the parameters of an EC key name (RFC 5480 §2.1.1).
+ *
+ * @throws {CosignError} `KEY_UNSUPPORTED` for other curves, and for one that the parameters describe
+ * themselves: native readers take that for a named curve when it looks like one (CVE-2020-0601).
+ * @throws {SyntaxError} when there are no parameters.
+ */
+export function readNamedCurve(parameters: DerElement | undefined, uri: string): Curve {
+  if (parameters?.tag === TAG.sequence) {
+    throw unsupported(uri, "its curve is given by explicit parameters instead of its name");
+  }
+  const oid = parseDerOid(parameters);
+  const curve = CURVES.find((each) => each.oid === oid);
+  if (curve === undefined) throw unsupported(uri, "its curve is none of P-256, P-384 and P-521");
+  return curve;
+}
+
 function readPem(pem: string, uri: string): PemBlock {
   try {
     return parsePem(pem);
@@ -103,10 +121,7 @@ function importSpki(spki: Uint8Array): KeyObject {
   return createPublicKey({ key: Buffer.from(spki), format: "der", type: "spki" });
 }
 
-/**
- * The type of the key in a SubjectPublicKeyInfo. Read by us, because native readers also take curves
- * whose parameters the file itself gives, which may be somebody's weak ones.
- */
+/** The type of the key in a SubjectPublicKeyInfo (RFC 5280 §4.1). */
 function readKeyType(spki: Uint8Array, uri: string): KeyType {
   const [algorithm, key, ...more] = parseDerSequence(spki);
   if (algorithm === undefined || more.length > 0) throw new SyntaxError("not a public key");
@@ -127,12 +142,7 @@ function readKeyType(spki: Uint8Array, uri: string): KeyType {
 }
 
 function readEcType(parameters: DerElement | undefined, point: Uint8Array, uri: string): KeyType {
-  if (parameters?.tag === TAG.sequence) {
-    throw unsupported(uri, "its curve is given by explicit parameters instead of its name");
-  }
-  const oid = parseDerOid(parameters);
-  const curve = CURVES.find((each) => each.oid === oid);
-  if (curve === undefined) throw unsupported(uri, "its curve is none of P-256, P-384 and P-521");
+  const curve = readNamedCurve(parameters, uri);
   if (point[0] !== UNCOMPRESSED_POINT || point.length !== 1 + 2 * curve.sizeBytes) {
     throw new SyntaxError("its point is not in the uncompressed form");
   }
