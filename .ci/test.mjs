@@ -20,7 +20,6 @@ const { status } = spawnSync(
     "test",
     "--reporter=junit",
     `--reporter-outfile=${report}`,
-    ...(process.env.COSIGN_TS_TEST_FLAGS ?? "").split(" ").filter((flag) => flag !== ""),
     ...(process.argv.length > 2 ? process.argv.slice(2) : ["tests/"]),
   ],
   { cwd: root, stdio: "inherit", env: cleanEnvironment() },

@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { inParallel, putBlob, putManifest } from "./uploads.ts";
 import { listVectors, readVector, readVectorText } from "./vectors.ts";
 
 interface IndexEntry {
@@ -20,9 +20,6 @@ interface Manifest {
 
 const REF_NAME = "org.opencontainers.image.ref.name";
 const INDEX = "application/vnd.oci.image.index.v1+json";
-/** Uploads at once: enough to keep a registry on the loopback busy. */
-const CONCURRENCY = 8;
-
 /**
  * Loads the packed layout `repos/NAME` into the registry at `host` as `repository`, by plain HTTP and
  * with nothing of the engine: blobs, manifests (children first), tags. To a registry without the
@@ -62,91 +59,6 @@ export async function pushVectorRepository(
   }
 }
 
-/** Writes a blob in one go. */
-export async function putBlob(base: string, digest: string, content: Uint8Array): Promise<void> {
-  const begun = await fetch(`${base}/blobs/uploads/`, { method: "POST" });
-  await begun.body?.cancel();
-  const location = begun.headers.get("location");
-  if (begun.status !== 202 || location === null) {
-    throw new Error(`Cannot begin an upload to "${base}": status ${begun.status}`);
-  }
-  const url = new URL(location, base);
-  url.searchParams.set("digest", digest);
-  const ended = await fetch(url, {
-    method: "PUT",
-    headers: { "content-type": "application/octet-stream" },
-    body: content,
-  });
-  if (ended.status !== 201) {
-    throw new Error(`Cannot push blob "${digest}": ${ended.status} ${await ended.text()}`);
-  }
-  await ended.body?.cancel();
-}
-
-/** Writes a manifest under a tag or its digest; answers the response. */
-export async function putManifest(
-  base: string,
-  reference: string,
-  mediaType: string,
-  content: Uint8Array,
-): Promise<Response> {
-  const response = await fetch(`${base}/manifests/${reference}`, {
-    method: "PUT",
-    headers: { "content-type": mediaType },
-    body: content,
-  });
-  const text = await response.text();
-  if (response.status !== 201) {
-    throw new Error(`Cannot push manifest "${reference}": ${response.status} ${text}`);
-  }
-  return response;
-}
-
-/** Pushes a small image whose layer holds `text`; answers its digest. */
-export async function pushImage(
-  host: string,
-  repository: string,
-  tag: string,
-  text: string,
-): Promise<string> {
-  const base = `http://${host}/v2/${repository}`;
-  const layer = new TextEncoder().encode(text);
-  const config = new TextEncoder().encode(
-    JSON.stringify({
-      architecture: "amd64",
-      os: "linux",
-      config: {},
-      rootfs: { type: "layers", diff_ids: [digestOf(layer)] },
-    }),
-  );
-  await Promise.all([layer, config].map((blob) => putBlob(base, digestOf(blob), blob)));
-  const manifest = new TextEncoder().encode(
-    JSON.stringify({
-      schemaVersion: 2,
-      mediaType: "application/vnd.oci.image.manifest.v1+json",
-      config: {
-        mediaType: "application/vnd.oci.image.config.v1+json",
-        digest: digestOf(config),
-        size: config.length,
-      },
-      layers: [
-        {
-          mediaType: "application/vnd.oci.image.layer.v1.tar",
-          digest: digestOf(layer),
-          size: layer.length,
-        },
-      ],
-    }),
-  );
-  await putManifest(base, tag, "application/vnd.oci.image.manifest.v1+json", manifest);
-  return digestOf(manifest);
-}
-
-/** `sha256:` and the hash of `content` in hex. */
-export function digestOf(content: Uint8Array): string {
-  return `sha256:${createHash("sha256").update(content).digest("hex")}`;
-}
-
 function describe(entry: IndexEntry, manifest: Manifest): IndexEntry {
   const artifactType = manifest.artifactType ?? manifest.config?.mediaType;
   return {
@@ -171,12 +83,4 @@ function childrenFirst(prefix: string, entries: readonly IndexEntry[]): readonly
 
 function blobPath(prefix: string, digest: string): string {
   return `${prefix}blobs/${digest.replace(":", "/")}`;
-}
-
-async function inParallel<T>(items: readonly T[], work: (item: T) => Promise<void>): Promise<void> {
-  const queue = [...items];
-  const lanes = Array.from({ length: CONCURRENCY }, async () => {
-    for (let item = queue.pop(); item !== undefined; item = queue.pop()) await work(item);
-  });
-  await Promise.all(lanes);
 }
