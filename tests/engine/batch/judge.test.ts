@@ -76,7 +76,11 @@ describe("judgeTree()", () => {
     };
   };
   const unsigned = "NO_SIGNATURES";
-  const cases: readonly [string, readonly JudgedManifest[], Record<RecursivePolicy, string>][] = [
+  const cases: readonly [
+    string,
+    readonly JudgedManifest[],
+    Record<RecursivePolicy, "passed" | "failed" | "error">,
+  ][] = [
     [
       "everything signed",
       [node("a", true, []), node("b", false, ["a"]), node("c", false, ["a"])],
