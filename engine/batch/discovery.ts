@@ -1,4 +1,4 @@
-import { CosignError, type ErrorReport, reportError } from "../model/errors.ts";
+import { type ErrorReport, hasCode, reportError } from "../model/errors.ts";
 import { isTag, parseRepository, type Repository, repositoryName } from "../model/reference.ts";
 import type { Registry } from "../registry/session.ts";
 import { matchesGlob } from "./_glob.ts";
@@ -33,10 +33,9 @@ export async function* listRepository(
   const name = repositoryName(repository);
   try {
     for await (const tag of registry.tags(repository, signal)) {
-      if (!isTag(tag)) throw badName(`tags of "${name}"`, tag);
-      if (!isCompanionTag(tag) && isSelected(tags, tag)) {
-        yield { kind: "found", reference: `${name}:${tag}` };
-      }
+      if (isCompanionTag(tag) || !isSelected(tags, tag)) continue;
+      if (isTag(tag)) yield { kind: "found", reference: `${name}:${tag}` };
+      else yield badName(`${name}:${tag}`, "tag");
     }
   } catch (error) {
     if (signal?.aborted === true) throw error;
@@ -95,9 +94,11 @@ async function* listings(
 ): AsyncGenerator<Listing, void, undefined> {
   try {
     for await (const path of registry.catalog(host, signal)) {
-      if (isSelected(repositories, path)) {
-        yield listRepository(registry, repositoryOf(host, path), tags, signal);
-      }
+      if (!isSelected(repositories, path)) continue;
+      const repository = repositoryOf(host, path);
+      yield repository === undefined
+        ? faultOnly(badName(`${host}/${path}`, "repository"))
+        : listRepository(registry, repository, tags, signal);
     }
   } catch (error) {
     if (signal?.aborted === true) throw error;
@@ -109,20 +110,21 @@ async function* faultOnly(fault: Listed): Listing {
   yield fault;
 }
 
-function repositoryOf(host: string, path: string): Repository {
-  let repository: Repository;
+function repositoryOf(host: string, path: string): Repository | undefined {
   try {
-    repository = parseRepository(`${host}/${path}`);
-  } catch {
-    throw badName(`catalog of "${host}"`, path);
+    const repository = parseRepository(`${host}/${path}`);
+    return repository.registry === host ? repository : undefined;
+  } catch (error) {
+    if (hasCode(error, "REFERENCE_INVALID")) return undefined;
+    throw error;
   }
-  if (repository.registry !== host) throw badName(`catalog of "${host}"`, path);
-  return repository;
 }
 
-function badName(place: string, name: string): CosignError {
-  const shown = JSON.stringify(name.slice(0, 150));
-  return new CosignError("REGISTRY_PROTOCOL", `Cannot use ${place}: it holds the name ${shown}`);
+/** A name that the registry lists and no reference can have. */
+function badName(name: string, what: "tag" | "repository"): Listed {
+  const shown = name.slice(0, 300);
+  const message = `Cannot use "${shown}": the registry lists it, but it is no name of a ${what}`;
+  return { kind: "fault", name: shown, reason: { code: "REFERENCE_INVALID", message } };
 }
 
 function isSelected(filter: NameFilter, name: string): boolean {
