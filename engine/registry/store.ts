@@ -58,6 +58,13 @@ export interface Store {
   ): Promise<void>;
   /** Deletes a manifest by digest or a tag. @throws `REGISTRY_UNSUPPORTED` where deletion is off. */
   remove(reference: Digest | Tag, signal?: AbortSignal): Promise<void>;
+  /**
+   * Whether preconditions of this kind are kept, not only taken. Absent where that is not known:
+   * then they are not relied on.
+   *
+   * @param prove Finds it out; asked once per run and registry.
+   */
+  enforces?(kind: "ifMatch" | "ifNoneMatch", prove: () => Promise<boolean>): Promise<boolean>;
 }
 
 /** How a manifest that many write is written. */
