@@ -107,7 +107,18 @@ async function verifySubject(
     context.found.set(repository, format);
     return verdictOf(subject, judgement);
   }
-  return verdictOf(subject, await missing(judge(results), subject, scope));
+  const verdict = verdictOf(subject, await missing(judge(results), subject, scope));
+  return { ...verdict, present: formatsPresent(results) };
+}
+
+/** The formats of which something lies beside the subject, whether it counts or not. */
+function formatsPresent(results: readonly PlaceResult[]): readonly SignatureFormat[] {
+  const formats = results.flatMap((result) =>
+    result.outcome === "read" && result.refused.length + result.attestations.length > 0
+      ? [result.format]
+      : [],
+  );
+  return [...new Set(formats)];
 }
 
 function placesInOrder(first: SignatureFormat | undefined): readonly SignatureFormat[] {

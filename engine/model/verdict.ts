@@ -34,6 +34,8 @@ export interface SubjectVerdict {
   readonly outcome: "passed" | "failed" | "error";
   readonly reason?: ErrorReport;
   readonly signatures: readonly SignatureFact[];
+  /** Only of `verify` where nothing passed: the formats of which something lies there, though it does not count. */
+  readonly present?: readonly SignatureFormat[];
 }
 
 interface VerdictBase {

@@ -46,3 +46,11 @@ export interface ArtifactHandler<Context = unknown> {
   /** The subjects of a target, parents before their children. */
   resolve(target: Target, context: Context): AsyncIterable<Subject>;
 }
+
+/** What the `mod.ts` of a plugin's folder exports as `plugin`: code for all that it declares. */
+export interface PluginModule {
+  /** Providers by the schemes of their key URIs. */
+  readonly keys?: Readonly<Record<string, KeyProvider>>;
+  /** Handlers by their kinds. */
+  readonly artifacts?: Readonly<Record<string, ArtifactHandler>>;
+}

@@ -1,0 +1,94 @@
+import type { Environment } from "../io/env.ts";
+import type { PluginTable } from "../plugin_host/table.ts";
+import type { FlagTable, FlagValues } from "./flag.ts";
+import { GLOBAL_FLAGS } from "./flags/global.ts";
+
+/** Where a command writes. */
+export interface Output {
+  write(text: string): void;
+}
+
+/** What a command gets of the world. */
+export interface World {
+  readonly env: Environment;
+  /** What runs this program, for `version`. */
+  readonly runtime: { readonly name: string; readonly platform: string };
+  readonly stdout: Output;
+  readonly stderr: Output;
+  /** The plugins; nothing of them is loaded before this is called. */
+  readonly plugins: () => Promise<PluginTable>;
+}
+
+/** One call of a command. */
+export interface Invocation<F extends FlagTable> extends World {
+  readonly flags: FlagValues<F & typeof GLOBAL_FLAGS>;
+  /** The flags that were given, on the line or by the environment. */
+  readonly given: ReadonlySet<string>;
+  readonly args: readonly string[];
+  readonly fail: Fail;
+}
+
+/**
+ * Prints an error as every other is printed, and answers with its exit code. For commands that know
+ * more than the error says; the others throw.
+ *
+ * @param legacyPath False: cosign has no number for this answer, since it did not come from the legacy
+ * format.
+ */
+export type Fail = (error: unknown, legacyPath: boolean) => number;
+
+/** What a command does. It answers with the exit code, or throws what `run` prints. */
+export type CommandFunction<F extends FlagTable> = (invocation: Invocation<F>) => Promise<number>;
+
+/** How a command is called. */
+export interface CommandSpec<F extends FlagTable> {
+  readonly brief: string;
+  readonly flags: F;
+  readonly args: {
+    readonly minimum: number;
+    /** Any number when absent. */
+    readonly maximum?: number;
+    /** What the help calls them. */
+    readonly placeholder?: string;
+    readonly brief?: string;
+  };
+  /** Whether flags that are not given come from `COSIGN_<FLAG>`. Default true. */
+  readonly environment?: boolean;
+  /** Loads what the command does; only called when it is asked for. */
+  readonly load: () => Promise<CommandFunction<F>>;
+}
+
+/** An invocation whose flags' types were lost on the way through a table of commands. */
+export interface UntypedInvocation extends World {
+  readonly flags: Readonly<Record<string, unknown>>;
+  readonly given: ReadonlySet<string>;
+  readonly args: readonly string[];
+  readonly fail: Fail;
+}
+
+/** A command whose flags' types nobody but its own file knows. */
+export interface Command {
+  readonly brief: string;
+  /** The global ones among them. */
+  readonly flags: FlagTable;
+  readonly args: CommandSpec<FlagTable>["args"];
+  readonly environment: boolean;
+  /** @param call With the values that `parseFlags()` made by this command's own `flags`. */
+  readonly run: (call: UntypedInvocation) => Promise<number>;
+}
+
+/** Makes a command of its description. */
+export function command<F extends FlagTable>(spec: CommandSpec<F>): Command {
+  return {
+    brief: spec.brief,
+    flags: { ...GLOBAL_FLAGS, ...spec.flags },
+    args: spec.args,
+    environment: spec.environment ?? true,
+    run: async (call) => {
+      const perform = await spec.load();
+      // parseFlags() was given this very table, so that its values have this very type.
+      const flags = call.flags as Invocation<F>["flags"];
+      return perform({ ...call, flags });
+    },
+  };
+}

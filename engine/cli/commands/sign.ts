@@ -1,0 +1,193 @@
+import { readFileBytes } from "../../io/files.ts";
+import { encodeBase64 } from "../../model/bytes.ts";
+import { errorFromReport } from "../../model/errors.ts";
+import type { Generation } from "../../model/exit_code.ts";
+import type { SignJob } from "../../model/job.ts";
+import type { SignatureFormat } from "../../model/policy.ts";
+import { parseReference, repositoryName } from "../../model/reference.ts";
+import type { Verdict } from "../../model/verdict.ts";
+import { parseAnnotations } from "../annotations.ts";
+import { isSbomAttachment } from "../attachment.ts";
+import type { CommandFunction, Invocation } from "../command.ts";
+import { conventionsOf } from "../conventions.ts";
+import { SIGN_FLAGS } from "../flags/sign.ts";
+import {
+  DEFAULT_GENERATION,
+  isExperimental,
+  namedGeneration,
+  refuseLogUpload,
+  signatureFormats,
+} from "../generation.ts";
+import { openOneByOne } from "../one_by_one.ts";
+import { openSigningKeys } from "../open_keys.ts";
+import { usage } from "../parse.ts";
+import { printableText } from "../printable.ts";
+import { refuseLater, unavailable } from "../refuse_later.ts";
+import { registryOptions } from "../registry_options.ts";
+import { wantsSignatureFiles, writeSignatureFiles } from "../signature_files.ts";
+
+type Call = Invocation<typeof SIGN_FLAGS>;
+
+const MAX_PAYLOAD_BYTES = 1_048_576; // more would not be read back as a signature's payload
+const MAX_TRUSTED_ROOT_BYTES = 16 * 1024 * 1024; // the public one has 12 KB
+
+/** `sign`: images one after another; the first that fails ends it. */
+export const signCommand: CommandFunction<typeof SIGN_FLAGS> = async (call) => {
+  const { flags, args, env, stderr } = call;
+  const settings = settingsOf(call);
+  const { signal } = new AbortController();
+  if (flags["trusted-root"]) await readFileBytes(flags["trusted-root"], MAX_TRUSTED_ROOT_BYTES);
+  const payload = await readPayload(flags.payload, stderr);
+  const registry = await registryOptions(flags, call.runtime.platform);
+  const conventions = conventionsOf(flags, env, new Date(), stderr);
+  const references = args.map((image) => parseReference(image)); // all of them, before anything is signed
+  await using keys = await openSigningKeys([settings.key], call, { signal });
+  const run = openOneByOne(
+    { registry, conventions, keys: keys.keys },
+    call,
+    signal,
+    keys.signHosted,
+  );
+  for (const [at, image] of args.entries()) {
+    if (references[at]?.digest === undefined) stderr.write(tagWarning(image));
+    const target = { type: "reference", reference: image } as const;
+    const verdict = await run({
+      ...settings,
+      id: `${at + 1}`,
+      target,
+      ...(payload === undefined ? {} : { payload: encodeBase64(payload) }),
+    });
+    tell(verdict, conventions.targetRepository, call);
+    if (verdict.outcome !== "passed") throw errorFromReport(verdict.reason);
+    writeSignatureFiles(verdict, flags, stderr);
+  }
+  return 0;
+};
+
+/** Checks the flags in cosign's order and makes what all jobs have in common. */
+function settingsOf(call: Call): Omit<SignJob, "id" | "target"> {
+  const { flags, given, args, stderr, env } = call;
+  const generation = namedGeneration(flags.compat) ?? DEFAULT_GENERATION;
+  const key = keyOf(call, generation);
+  refuseLater(SIGN_FLAGS, flags, given);
+  if (flags["registry-referrers-mode"] === "oci-1-1") {
+    throw unavailable(
+      "--registry-referrers-mode=oci-1-1",
+      "Bundles are referrers: --format bundle",
+    );
+  }
+  const sbom = isSbomAttachment(flags.attachment, generation, stderr);
+  const newBundleFormat = given.has("new-bundle-format") ? flags["new-bundle-format"] : undefined;
+  const formats = signatureFormats(flags.format, newBundleFormat, generation);
+  checkFormats(formats, call);
+  const annotations = parseAnnotations(flags.annotations);
+  refuseLogUpload(
+    {
+      ...(given.has("tlog-upload") ? { tlogUpload: flags["tlog-upload"] } : {}),
+      ...(given.has("no-tlog-upload") ? { noTlogUpload: flags["no-tlog-upload"] } : {}),
+    },
+    generation,
+    env,
+  );
+  const identities = flags["sign-container-identity"];
+  const returnMade = wantsSignatureFiles(flags);
+  if (returnMade && args.length > 1) {
+    throw usage(
+      "The files of --output-signature, --output-payload and --bundle hold one image's signature",
+      "Sign the images one by one",
+    );
+  }
+  return {
+    op: "sign",
+    key,
+    formats,
+    annotations,
+    recursive: flags.recursive,
+    skipUnknownPlatform: flags["skip-unknown-platform"],
+    skipSigned: flags["skip-signed"],
+    timeoutMs: flags.timeout,
+    upload: flags.upload,
+    returnMade,
+    ...(sbom ? { attachment: "sbom" } : {}),
+    ...(identities.length === 0 ? {} : { identities }),
+  };
+}
+
+/** The key to sign with, after cosign's own words about the other ways. */
+function keyOf({ flags, env }: Call, generation: Generation): string {
+  const key = flags.key === "" ? undefined : flags.key;
+  const keyless = generation > 1 || isExperimental(env);
+  if ((key !== undefined && flags.sk) || (key === undefined && !flags.sk && !keyless)) {
+    throw usage(
+      "exactly one of: key reference (--key), or hardware token (--sk) must be provided",
+      KEY_HINT,
+    );
+  }
+  if (key !== undefined) return key;
+  throw unavailable(
+    flags.sk ? "Signing with a hardware token (--sk)" : "Keyless signing",
+    KEY_HINT,
+  );
+}
+
+const KEY_HINT = "Sign with a key: --key cosign.key; generate-key-pair makes one";
+
+/** Flags that one of the formats cannot follow. */
+function checkFormats(formats: readonly SignatureFormat[], { flags, stderr }: Call): void {
+  const { bundle } = flags;
+  const legacy = formats.includes("legacy");
+  if (!legacy && !flags.upload && !bundle) {
+    throw usage(
+      "must enable upload to the OCI registry or specify a local --bundle path with --new-bundle-format",
+    );
+  }
+  if (bundle && !formats.includes("bundle")) {
+    throw usage("--bundle needs the bundle format", "Add --format bundle, or both");
+  }
+  if (flags.payload && formats.includes("bundle")) {
+    throw usage("--payload needs the legacy format", "Add --format legacy");
+  }
+  if (legacy) return;
+  for (const name of ["output-signature", "output-payload", "output-certificate"] as const) {
+    if (!flags[name]) continue;
+    stderr.write(
+      `WARNING: --${name} is deprecated when using --new-bundle-format and will be ignored\n`,
+    );
+  }
+  if (flags["sign-container-identity"].length > 0) {
+    stderr.write("WARNING: --sign-container-identity is ignored: bundles name no repository\n");
+  }
+}
+
+async function readPayload(
+  path: string | undefined,
+  stderr: Call["stderr"],
+): Promise<Uint8Array | undefined> {
+  if (path === undefined || path === "") return undefined;
+  stderr.write(`Using payload from: ${printableText(path)}\n`);
+  return await readFileBytes(path, MAX_PAYLOAD_BYTES);
+}
+
+function tagWarning(image: string): string {
+  return `WARNING: Image reference ${printableText(image)} uses a tag, not a digest, to identify the image to sign.
+    This can lead you to sign a different image than the intended one. Please use a
+    digest (example.com/ubuntu@sha256:abc123...) rather than tag
+    (example.com/ubuntu:latest) for the input to cosign. The ability to refer to
+    images by tag will be removed in a future release.
+
+`;
+}
+
+/** Says where signatures went; also of a verdict that failed half-way. */
+function tell(verdict: Verdict, targetRepository: string | undefined, { stderr }: Call): void {
+  for (const warning of verdict.warnings) stderr.write(`WARNING: ${printableText(warning)}\n`);
+  for (const { name, signatures } of verdict.subjects) {
+    const repository = targetRepository ?? repositoryName(parseReference(name));
+    for (const { state, format } of signatures) {
+      if (state === "written") stderr.write(`Pushing signature to: ${printableText(repository)}\n`);
+      if (state === "present") {
+        stderr.write(`Already signed by this key (${format}): ${printableText(name)}\n`);
+      }
+    }
+  }
+}

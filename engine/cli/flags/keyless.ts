@@ -1,0 +1,269 @@
+/** The certificate authority of keyless signatures. */
+export const FULCIO_FLAGS = {
+  "fulcio-url": {
+    type: "text",
+    support: "accepted",
+    brief: "address of the Sigstore certificate authority",
+    placeholder: "url",
+    deprecated:
+      "please use a signing config to specify a fulcio url; see `cosign signing-config --help`",
+  },
+  "identity-token": {
+    type: "text",
+    support: "accepted",
+    brief: "identity token for keyless signing, or a file that holds it",
+    placeholder: "token",
+  },
+  "insecure-skip-verify": {
+    type: "bool",
+    support: "accepted",
+    brief: "do not check the certificate authority's SCT",
+    deprecated: "SCT verification is no longer performed during signing/attestation.",
+  },
+  "fulcio-auth-flow": {
+    type: "text",
+    support: "accepted",
+    brief: "how to log in for keyless signing",
+    placeholder: "normal|device|token|client_credentials",
+  },
+} as const;
+
+/** Who vouches for the identity of a keyless signature. */
+export const OIDC_FLAGS = {
+  "oidc-issuer": {
+    type: "text",
+    support: "accepted",
+    brief: "OIDC provider that issues identity tokens",
+    placeholder: "url",
+    deprecated:
+      "please use a signing config to specify an OIDC issuer; see `cosign signing-config create --help`",
+  },
+  "oidc-client-id": {
+    type: "text",
+    support: "accepted",
+    brief: "OIDC client id (default sigstore)",
+    placeholder: "id",
+  },
+  "oidc-client-secret": {
+    type: "text",
+    support: "accepted",
+    brief: "OIDC client secret",
+    placeholder: "secret",
+  },
+  "oidc-client-secret-file": {
+    type: "text",
+    support: "accepted",
+    brief: "file that holds the OIDC client secret",
+    placeholder: "file",
+  },
+  "oidc-redirect-url": {
+    type: "text",
+    support: "accepted",
+    brief: "OIDC redirect URL",
+    placeholder: "url",
+  },
+  "oidc-provider": {
+    type: "text",
+    support: "accepted",
+    brief: "where to take the identity token from",
+    placeholder: "name",
+  },
+  "oidc-disable-ambient-providers": {
+    type: "bool",
+    support: "accepted",
+    brief: "do not look for identity tokens of the environment",
+  },
+} as const;
+
+/** The transparency log. */
+export const REKOR_FLAGS = {
+  "rekor-url": {
+    type: "text",
+    support: "accepted",
+    brief: "address of the transparency log",
+    placeholder: "url",
+    deprecated:
+      "please use a signing config to specify a rekor url; see `cosign signing-config --help`",
+  },
+} as const;
+
+/** What a certificate must say, and who must have issued it. */
+export const CERTIFICATE_VERIFY_FLAGS = {
+  certificate: {
+    type: "text",
+    support: "later",
+    brief: "certificate to verify with",
+    placeholder: "file",
+    deprecated: "please use --bundle with --trusted-root to provide the public certificate",
+  },
+  "certificate-email": {
+    type: "text",
+    support: "later",
+    brief: "email that the certificate must have",
+    placeholder: "email",
+  },
+  "certificate-identity": {
+    type: "text",
+    support: "later",
+    brief: "identity that the certificate must have",
+    placeholder: "identity",
+  },
+  "certificate-identity-regexp": {
+    type: "text",
+    support: "later",
+    brief: "pattern of the identity that the certificate must have",
+    placeholder: "pattern",
+  },
+  "certificate-oidc-issuer": {
+    type: "text",
+    support: "later",
+    brief: "OIDC issuer that the certificate must name",
+    placeholder: "url",
+  },
+  "certificate-oidc-issuer-regexp": {
+    type: "text",
+    support: "later",
+    brief: "pattern of the OIDC issuer of the certificate",
+    placeholder: "pattern",
+  },
+  "certificate-github-workflow-trigger": {
+    type: "text",
+    support: "later",
+    brief: "GitHub event that the certificate must name",
+    placeholder: "event",
+  },
+  "certificate-github-workflow-sha": {
+    type: "text",
+    support: "later",
+    brief: "commit that the certificate must name",
+    placeholder: "sha",
+  },
+  "certificate-github-workflow-name": {
+    type: "text",
+    support: "later",
+    brief: "GitHub workflow that the certificate must name",
+    placeholder: "name",
+  },
+  "certificate-github-workflow-repository": {
+    type: "text",
+    support: "later",
+    brief: "GitHub repository that the certificate must name",
+    placeholder: "name",
+  },
+  "certificate-github-workflow-ref": {
+    type: "text",
+    support: "later",
+    brief: "git ref that the certificate must name",
+    placeholder: "ref",
+  },
+  "certificate-chain": {
+    type: "text",
+    support: "later",
+    brief: "PEM file of the authorities of the certificate",
+    placeholder: "file",
+    deprecated: "please use --trusted-root to provide the certificate chain",
+  },
+  "ca-roots": {
+    type: "text",
+    support: "later",
+    brief: "PEM file of root certificates",
+    placeholder: "file",
+    deprecated: "please use --trusted-root to provide CA certificates",
+  },
+  "ca-intermediates": {
+    type: "text",
+    support: "later",
+    brief: "PEM file of intermediate certificates",
+    placeholder: "file",
+    deprecated: "please use --trusted-root to provide CA certificates",
+  },
+  sct: {
+    type: "text",
+    support: "later",
+    brief: "detached signed certificate timestamp",
+    placeholder: "file",
+    deprecated: "a Signed Certificate Timestamp is now provided via a Sigstore bundle",
+  },
+  "enforce-sct": { type: "bool", support: "later", brief: "demand a signed certificate timestamp" },
+  "insecure-ignore-sct": {
+    type: "bool",
+    support: "accepted",
+    brief: "do not check signed certificate timestamps",
+  },
+} as const;
+
+/** The certificate that goes with a key. */
+export const CERTIFICATE_SIGN_FLAGS = {
+  certificate: {
+    type: "text",
+    support: "later",
+    brief: "certificate to include in the signature",
+    placeholder: "file",
+  },
+  "certificate-chain": {
+    type: "text",
+    support: "later",
+    brief: "PEM file of the authorities of the certificate",
+    placeholder: "file",
+  },
+  "issue-certificate": {
+    type: "bool",
+    support: "later",
+    brief: "have a certificate issued although a key is given",
+    deprecated: "support for this flag will be removed in the future",
+  },
+  "output-certificate": {
+    type: "text",
+    support: "accepted",
+    brief: "write the certificate to a file",
+    placeholder: "file",
+    deprecated:
+      "please use --bundle to provide the output bundle location, which will include the certificate",
+  },
+} as const;
+
+/** Timestamps of RFC 3161. */
+export const TIMESTAMP_SIGN_FLAGS = {
+  "timestamp-client-cacert": {
+    type: "text",
+    support: "accepted",
+    brief: "PEM file of the timestamp authority's CA",
+    placeholder: "file",
+  },
+  "timestamp-client-cert": {
+    type: "text",
+    support: "accepted",
+    brief: "PEM file of the client certificate for the timestamp authority",
+    placeholder: "file",
+  },
+  "timestamp-client-key": {
+    type: "text",
+    support: "accepted",
+    brief: "PEM file of that certificate's private key",
+    placeholder: "file",
+  },
+  "timestamp-server-name": {
+    type: "text",
+    support: "accepted",
+    brief: "name that the timestamp authority's certificate must have",
+    placeholder: "name",
+  },
+  "timestamp-server-url": {
+    type: "text",
+    support: "later",
+    brief: "address of a timestamp authority",
+    placeholder: "url",
+    deprecated:
+      "please use a signing config to specify a timestamp server url; see `cosign signing-config --help`",
+  },
+} as const;
+
+/** Names to sign instead of the repository's. */
+export const CONTAINER_IDENTITY_FLAGS = {
+  "sign-container-identity": {
+    type: "list",
+    brief: "name to sign instead of the repository's; repeatable",
+    placeholder: "name,...",
+    deprecated: "not possible when OCI referrers become the default behavior",
+  },
+} as const;

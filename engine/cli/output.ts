@@ -1,0 +1,41 @@
+import { encodeGoJson, type Json } from "../formats/go_json.ts";
+import type { SignatureFact } from "../model/verdict.ts";
+import { printableJson, printableLine } from "./printable.ts";
+
+/** What was checked of signatures: the header says this and no more. */
+export interface Checked {
+  readonly annotations: boolean;
+  readonly claims: boolean;
+}
+
+/**
+ * What cosign prints on stderr over the signatures of an image.
+ *
+ * @param name The image.
+ */
+export function verificationHeader(name: string, checked: Checked): string {
+  const lines = [
+    "",
+    `Verification for ${printableLine(name)} --`,
+    "The following checks were performed on each of these signatures:",
+    ...(checked.annotations ? ["  - The specified annotations were verified."] : []),
+    ...(checked.claims ? ["  - The cosign claims were validated"] : []),
+    "  - The signatures were verified against the specified public key",
+  ];
+  return `${lines.join("\n")}\n`;
+}
+
+/** The signatures of an image as cosign prints them on stdout: one array, in JSON as Go writes it. */
+export function signaturesJson(signatures: readonly SignatureFact[]): string {
+  return `\n[${signatures.map(payloadJson).join(",")}]\n`;
+}
+
+/** The signatures of an image, a payload a line (`-o text`). */
+export function signaturesText(signatures: readonly SignatureFact[]): string {
+  return signatures.map((signature) => `${payloadJson(signature)}\n`).join("");
+}
+
+function payloadJson(signature: SignatureFact): string {
+  // A payload came out of JSON, and is printed as such.
+  return printableJson(encodeGoJson(signature.payload as Json));
+}

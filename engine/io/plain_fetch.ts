@@ -1,0 +1,106 @@
+import { CosignError } from "../model/errors.ts";
+import { isMetadataHost } from "./addresses.ts";
+import type { Environment } from "./env.ts";
+import { type HttpClient, type HttpRequest, httpClient, readBody, redactUrl } from "./http.ts";
+import {
+  type Attempt,
+  isTransientError,
+  isTransientStatus,
+  parseRetryAfter,
+  retry,
+} from "./retry.ts";
+
+const MAX_REDIRECTS = 5;
+const MAX_BODY_BYTES = 16 * 1024 * 1024; // keys, certificates, answers of key services: none is larger
+
+/** Fetches as a browser's `fetch` does. */
+export type PlainFetch = (url: string, init?: RequestInit) => Promise<Response>;
+
+/**
+ * A `fetch` for keys and plugins: with our proxies, certificate stores, retries and limits.
+ * Redirects of `GET` are followed, never from https to http, never to where clouds hand out
+ * credentials, and headers stay at the origin they were meant for.
+ *
+ * @throws {CosignError} `REGISTRY_NETWORK`, `REGISTRY_TLS`, `REGISTRY_TIMEOUT`, `REGISTRY_REDIRECT`,
+ * `LIMIT_EXCEEDED`.
+ */
+export function plainFetch(env: Environment): PlainFetch {
+  const client = httpClient({ env });
+  return async (url, init = {}) => {
+    const { signal } = init;
+    return await retry((attempt) => tryOnce(client, url, init, attempt), {
+      attempts: isRepeatable(init) ? 4 : 1,
+      ...(signal === undefined || signal === null ? {} : { signal }),
+    });
+  };
+}
+
+async function tryOnce(
+  client: HttpClient,
+  url: string,
+  init: RequestInit,
+  attempt: number,
+): Promise<Attempt<Response>> {
+  try {
+    const response = await followed(client, url, init);
+    if (!isTransientStatus(response.status) || attempt >= 4) return { value: response };
+    const afterMs = parseRetryAfter(response.headers.get("retry-after"), Date.now());
+    const transient = new CosignError(
+      response.status === 429 ? "REGISTRY_RATE_LIMITED" : "REGISTRY_UNAVAILABLE",
+      `Cannot read "${redactUrl(url)}": server returned HTTP ${response.status}`,
+    );
+    return afterMs === undefined ? { transient } : { transient, afterMs };
+  } catch (error) {
+    if (isTransientError(error, attempt > 1)) return { transient: error };
+    throw error;
+  }
+}
+
+async function followed(client: HttpClient, first: string, init: RequestInit): Promise<Response> {
+  let url = new URL(first);
+  for (let hops = 0; ; hops++) {
+    const sameOrigin = url.origin === new URL(first).origin;
+    const response = await client(requestOf(url, init, sameOrigin));
+    const location = response.headers.get("location");
+    const isRedirect = [301, 302, 303, 307, 308].includes(response.status);
+    const bytes = await readBody(response, MAX_BODY_BYTES);
+    if (!isRedirect || location === null || !isRepeatable(init)) {
+      const body = [204, 205, 304].includes(response.status) ? null : new Uint8Array(bytes);
+      return new Response(body, { status: response.status, headers: response.headers });
+    }
+    url = checkedTarget(url, location, hops);
+  }
+}
+
+function requestOf(url: URL, init: RequestInit, sameOrigin: boolean): HttpRequest {
+  const headers = sameOrigin ? Object.fromEntries(new Headers(init.headers).entries()) : {};
+  const { body, signal } = init;
+  return {
+    method: init.method ?? "GET",
+    url: url.href,
+    headers,
+    ...(typeof body === "string" ? { body: new TextEncoder().encode(body) } : {}),
+    ...(body instanceof Uint8Array ? { body } : {}),
+    ...(signal === undefined || signal === null ? {} : { signal }),
+  };
+}
+
+function checkedTarget(from: URL, location: string, hops: number): URL {
+  const refuse = (why: string): CosignError =>
+    new CosignError("REGISTRY_REDIRECT", `Cannot read "${redactUrl(from.href)}": ${why}`);
+  if (hops >= MAX_REDIRECTS) throw refuse(`redirected more than ${MAX_REDIRECTS} times`);
+  if (!URL.canParse(location, from.href)) throw refuse("redirected to what is no URL");
+  const target = new URL(location, from);
+  if (!/^https?:$/.test(target.protocol)) throw refuse(`redirected to ${target.protocol}`);
+  if (from.protocol === "https:" && target.protocol === "http:") {
+    throw refuse("redirected from https to http");
+  }
+  if (isMetadataHost(target.hostname) && !isMetadataHost(from.hostname)) {
+    throw refuse("redirected to an address where clouds hand out credentials");
+  }
+  return target;
+}
+
+function isRepeatable({ method = "GET" }: RequestInit): boolean {
+  return method === "GET" || method === "HEAD";
+}

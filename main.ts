@@ -1,0 +1,46 @@
+import { isMainThread } from "node:worker_threads";
+
+/** The program: the command line in the main thread, a worker of a batch in every other. */
+async function main(): Promise<void> {
+  if (!isMainThread) {
+    const { runWorker } = await import("./engine/batch/worker.ts");
+    await runWorker();
+    return;
+  }
+  // Output into a pipe that nobody reads any more is no reason to crash.
+  for (const stream of [process.stdout, process.stderr]) stream.on("error", onOutputError);
+  process.on("unhandledRejection", onBug);
+  process.on("uncaughtException", onBug);
+  const { runCli } = await import("./engine/cli/run.ts");
+  process.exitCode = await runCli(process.argv.slice(2), {
+    env: process.env,
+    runtime: { name: runtimeName(), platform: `${process.platform}/${process.arch}` },
+    stdout: process.stdout,
+    stderr: process.stderr,
+    plugins: async () => {
+      const { makePluginTable } = await import("./engine/plugin_host/table.ts");
+      const { parsePluginManifest } = await import("./engine/plugin_host/manifest.ts");
+      const { LINKS, MANIFEST } = await import("./plugins/builtin.ts");
+      return makePluginTable(parsePluginManifest(MANIFEST), LINKS);
+    },
+  });
+}
+
+function runtimeName(): string {
+  const { bun, deno, node } = process.versions;
+  if (bun !== undefined) return `bun ${bun}`;
+  return deno === undefined ? `node ${node}` : `deno ${deno}`;
+}
+
+function onOutputError(error: NodeJS.ErrnoException): void {
+  if (error.code !== "EPIPE") onBug(error);
+}
+
+/** A fault of this program: said in one line, and never a success. */
+function onBug(error: unknown): void {
+  const text = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+  process.stderr.write(`Error: Internal fault: ${text.replaceAll(/[\r\n]+/g, " ")}\n`);
+  process.exitCode = 1;
+}
+
+await main();

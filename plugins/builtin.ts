@@ -1,0 +1,12 @@
+import type { PluginModule } from "../engine/plugin_host/contract.ts";
+import manifest from "./manifest.json" with { type: "json" };
+
+/** What is declared: every key scheme and every kind of artifact, the engine's own too. */
+export const MANIFEST: unknown = manifest;
+
+/**
+ * Where the code of the built-in plugins is. One line each, with a literal import, so that the bundler sees
+ * it and nothing is loaded before it is asked for:
+ * `"kms-aws": async () => (await import("./kms-aws/mod.ts")).plugin,`
+ */
+export const LINKS: Readonly<Record<string, () => Promise<PluginModule>>> = {};
