@@ -111,7 +111,7 @@ function verifyEnvelope(
         image: { "docker-manifest-digest": digest },
         type: statement.predicateType,
       },
-      optional: subject.annotations,
+      optional: subject.annotations ?? {},
     },
     annotations: textsOf(subject.annotations),
   };

@@ -14,14 +14,12 @@ import { openLayout, readLayoutRoot } from "../../../engine/registry/layout.ts";
 import { claimedPredicate, type SignaturePolicy, verify } from "../../../engine/verify/verify.ts";
 import { readVectorText, unpackVectors } from "../../support/vectors.ts";
 
-// Directories that cosign's `save` wrote: one signed image each.
+// Directories that cosign's `save` wrote: one signed image each. (2.6 saves no bundles.)
 const SAVED = [
   "save-legacy-v1-tags",
   "save-legacy-v2-tags",
   "save-legacy-v3-tags",
   "save-legacy-v3-referrers",
-  "save-bundle-v2-tags",
-  "save-bundle-v2-referrers",
   "save-bundle-v3-tags",
   "save-bundle-v3-referrers",
 ] as const;
