@@ -138,5 +138,5 @@ function takesNext(
 }
 
 function oldFlag(written: string, instead: string): string {
-  return `WARNING: the ${written} flag is deprecated and will be removed in a future release. Please use the ${instead}.`;
+  return `WARNING: the ${written} flag is deprecated and will be removed in a future release. Please use the ${instead} instead.`;
 }

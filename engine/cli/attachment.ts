@@ -14,9 +14,7 @@ export function isSbomAttachment(
 ): boolean {
   if (attachment === undefined || attachment === "") return false;
   if (attachment !== "sbom") {
-    throw usage(
-      `invalid argument ${JSON.stringify(attachment)} for "--attachment" flag: only sbom can be named`,
-    );
+    throw usage(`specified image attachment ${attachment} not specified. Can be 'sbom'`);
   }
   if (generation > 1) {
     stderr.write(

@@ -1,5 +1,11 @@
 import { type Command, command } from "./command.ts";
 import {
+  BATCH_SCHEMA_FLAGS,
+  BATCH_SIGN_FLAGS,
+  BATCH_VERIFY_FLAGS,
+  DEMO_FLAGS,
+} from "./flags/batch.ts";
+import {
   GENERATE_KEY_PAIR_FLAGS,
   IMPORT_KEY_PAIR_FLAGS,
   PUBLIC_KEY_FLAGS,
@@ -9,6 +15,12 @@ import { SIGN_FLAGS } from "./flags/sign.ts";
 import { VERIFY_FLAGS } from "./flags/verify.ts";
 
 const IMAGES = { minimum: 1, placeholder: "image", brief: "image references" } as const;
+const TARGETS = {
+  minimum: 1,
+  maximum: 1,
+  placeholder: "manifest",
+  brief: "manifest, or - for one reference a line on standard input",
+} as const;
 const NONE = { minimum: 0, maximum: 0 } as const;
 
 /** Every command by its words; what it does is loaded when it is asked for. */
@@ -42,6 +54,32 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
     flags: PUBLIC_KEY_FLAGS,
     args: NONE,
     load: async () => (await import("./commands/public_key.ts")).publicKeyCommand,
+  }),
+  "batch sign": command({
+    brief: "Sign all that a manifest, or a list on standard input, names",
+    flags: BATCH_SIGN_FLAGS,
+    args: TARGETS,
+    load: async () => (await import("./commands/batch_sign.ts")).batchSignCommand,
+  }),
+  "batch verify": command({
+    brief: "Verify all that a manifest, or a list on standard input, names",
+    flags: BATCH_VERIFY_FLAGS,
+    args: TARGETS,
+    load: async () => (await import("./commands/batch_verify.ts")).batchVerifyCommand,
+  }),
+  "batch schema": command({
+    brief: "Print the JSON Schema of batch manifests, or of reports",
+    flags: BATCH_SCHEMA_FLAGS,
+    args: NONE,
+    environment: false,
+    load: async () => (await import("./commands/batch_schema.ts")).batchSchemaCommand,
+  }),
+  demo: command({
+    brief: "Sign and verify a hundred images of a registry of its own, and show how",
+    flags: DEMO_FLAGS,
+    args: NONE,
+    environment: false,
+    load: async () => (await import("./commands/demo.ts")).demoCommand,
   }),
   "registry serve": command({
     brief: "Serve an OCI registry from a directory",

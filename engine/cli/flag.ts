@@ -89,7 +89,7 @@ export function parseFlagValue(flag: Flag, texts: readonly string[]): unknown {
     case "int":
       return parseInteger(last);
     case "duration":
-      return parseDurationMs(last);
+      return parseDuration(last);
     case "list":
       return texts.flatMap(parseCsvRecord);
     case "repeated":
@@ -136,6 +136,16 @@ function parseBool(text: string): boolean {
   return value;
 }
 
+function parseDuration(text: string): number {
+  try {
+    return parseDurationMs(text.replace(/^\+/, ""));
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
+    const why = /^-?[\d.]+$/.test(text) ? "missing unit in" : "invalid";
+    throw new SyntaxError(`time: ${why} duration ${JSON.stringify(text.slice(0, 100))}`);
+  }
+}
+
 function parseInteger(text: string): number {
   const value = /^[+-]?(?:\d+|0x[0-9a-f]+)$/i.test(text) ? Number(text) : Number.NaN;
   if (!Number.isSafeInteger(value)) {
@@ -145,6 +155,9 @@ function parseInteger(text: string): number {
 }
 
 function parseChoice(values: readonly string[], text: string): string {
-  if (!values.includes(text)) throw new SyntaxError(`must be one of: ${values.join(", ")}`);
+  if (!values.includes(text))
+    throw new SyntaxError(
+      `must be one of ${values.map((value) => JSON.stringify(value)).join(", ")}`,
+    );
   return text;
 }

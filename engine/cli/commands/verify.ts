@@ -155,10 +155,7 @@ function digestAlgorithm(text: string | undefined): SignatureDigestAlgorithm | u
     case "sha512":
       return text;
     default:
-      throw usage(
-        `unknown signature digest algorithm: ${text}`,
-        "One of: sha224, sha256, sha384, sha512",
-      );
+      throw usage(`unknown digest algorithm: ${text}`, "One of: sha224, sha256, sha384, sha512");
   }
 }
 
@@ -167,8 +164,10 @@ function report(verdict: Verdict, call: Call): number {
   const { flags, stdout, stderr, fail } = call;
   for (const warning of verdict.warnings) stderr.write(`WARNING: ${printableText(warning)}\n`);
   if (verdict.outcome !== "passed") {
-    // cosign has numbers for the legacy format in registries only.
-    const bundle = verdict.subjects.some((subject) => subject.present?.includes("bundle"));
+    // cosign has numbers for the legacy format in registries only; 2 takes a flag to look elsewhere.
+    const bundle =
+      verdict.subjects.some((subject) => subject.present?.includes("bundle")) ||
+      (namedGeneration(flags.compat) === 2 && flags["new-bundle-format"]);
     return fail(errorFromReport(verdict.reason), !bundle && !flags["local-image"]);
   }
   const claims = flags["check-claims"];

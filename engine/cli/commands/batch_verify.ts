@@ -1,0 +1,44 @@
+import { parseAnnotations } from "../annotations.ts";
+import { runBatchCommand } from "../batch_run.ts";
+import type { CommandFunction } from "../command.ts";
+import { conventionsOf } from "../conventions.ts";
+import type { BATCH_VERIFY_FLAGS } from "../flags/batch.ts";
+import { DEFAULT_GENERATION, isExperimental, namedGeneration } from "../generation.ts";
+import { openVerificationKeys } from "../open_keys.ts";
+import { registryOptions } from "../registry_options.ts";
+
+/** `batch verify`: verifies what a manifest or a list on standard input names. */
+export const batchVerifyCommand: CommandFunction<typeof BATCH_VERIFY_FLAGS> = async (call) => {
+  const { flags, given, env, stderr } = call;
+  const generation = namedGeneration(flags.compat) ?? DEFAULT_GENERATION;
+  const logFlags = ["insecure-ignore-tlog", "private-infrastructure"] as const;
+  const saidOfLog = logFlags.filter((name) => given.has(name));
+  return await runBatchCommand({
+    call,
+    flags: {
+      op: "verify",
+      generation,
+      keys: flags.key.filter((key) => key !== ""),
+      annotations: parseAnnotations(flags.annotations),
+      experimental: isExperimental(env),
+      checkClaims: flags["check-claims"],
+      ...(saidOfLog.length === 0 ? {} : { log: !saidOfLog.some((name) => flags[name]) }),
+      ...(flags.format === undefined ? {} : { format: flags.format }),
+      ...(given.has("recursive") ? { recursive: flags.recursive } : {}),
+      ...(flags["recursive-policy"] === undefined
+        ? {}
+        : { recursivePolicy: flags["recursive-policy"] }),
+      ...(given.has("skip-unknown-platform")
+        ? { skipUnknownPlatform: flags["skip-unknown-platform"] }
+        : {}),
+      ...(given.has("timeout") ? { timeoutMs: flags.timeout } : {}),
+    },
+    registry: await registryOptions(flags, call.runtime.platform),
+    conventions: conventionsOf(flags, env, new Date(), stderr),
+    openKeys: async (uris, options) => ({
+      keys: await openVerificationKeys(uris, call, options),
+      signHosted: () => Promise.reject(new TypeError("Verification signs nothing")),
+      close: () => Promise.resolve(),
+    }),
+  });
+};

@@ -1,0 +1,120 @@
+import { RECURSIVE_FLAGS, RECURSIVE_POLICY_FLAGS, VERIFY_LOG_FLAGS } from "./format.ts";
+import { ANNOTATION_FLAGS } from "./key.ts";
+import { CONTAINER_IDENTITY_FLAGS } from "./keyless.ts";
+import { REFERENCE_FLAGS, REGISTRY_FLAGS } from "./registry.ts";
+import { SKIP_SIGNED_FLAGS, YES_FLAGS } from "./sign.ts";
+
+/** How a batch is run. */
+export const BATCH_RUN_FLAGS = {
+  workers: {
+    type: "int",
+    brief: "worker threads (default: as many as there are processors, at most 8)",
+  },
+  concurrency: {
+    type: "int",
+    initial: 16,
+    brief: "targets that each worker works on at once (default 16)",
+  },
+  ledger: {
+    type: "text",
+    brief: "file of runs and verdicts (default: one per manifest in the XDG state directory)",
+    placeholder: "file",
+  },
+  resume: { type: "bool", brief: "go on with the last run; what is answered is not done again" },
+  deadline: {
+    type: "duration",
+    brief: "time that the whole run may take; what is left can be resumed",
+  },
+  report: {
+    type: "repeated",
+    brief: "write a report: .jsonl or .xml (JUnit), - for JSON lines on stdout; repeatable",
+    placeholder: "file",
+  },
+  "dry-run": { type: "bool", brief: "print what would be done, and do nothing" },
+  "fail-fast": { type: "bool", brief: "start no further target after the first that fails" },
+  format: {
+    type: "choice",
+    values: ["legacy", "bundle", "both"],
+    brief: "format to write, or to look for first",
+  },
+} as const;
+
+const SIGN = {
+  key: {
+    type: "text",
+    brief: "private key for targets that name none themselves",
+    placeholder: "uri",
+  },
+  "tlog-upload": {
+    type: "bool",
+    brief: "upload signatures to the transparency log",
+    initial: true,
+  },
+  "record-creation-timestamp": {
+    type: "bool",
+    brief: "write the time of creation into the signature artifact",
+  },
+} as const;
+
+const VERIFY = {
+  key: {
+    type: "repeated",
+    brief: "public key for targets that name no policy themselves; repeatable: any of them",
+    placeholder: "uri",
+  },
+  "check-claims": {
+    type: "bool",
+    brief: "check the digest and the annotations that were signed (default true)",
+    initial: true,
+  },
+} as const;
+
+/** The flags of `batch sign`. */
+export const BATCH_SIGN_FLAGS: typeof SIGN &
+  typeof BATCH_RUN_FLAGS &
+  typeof ANNOTATION_FLAGS &
+  typeof RECURSIVE_FLAGS &
+  typeof SKIP_SIGNED_FLAGS &
+  typeof YES_FLAGS &
+  typeof CONTAINER_IDENTITY_FLAGS &
+  typeof REFERENCE_FLAGS &
+  typeof REGISTRY_FLAGS = {
+  ...SIGN,
+  ...BATCH_RUN_FLAGS,
+  ...ANNOTATION_FLAGS,
+  ...RECURSIVE_FLAGS,
+  ...SKIP_SIGNED_FLAGS,
+  ...YES_FLAGS,
+  ...CONTAINER_IDENTITY_FLAGS,
+  ...REFERENCE_FLAGS,
+  ...REGISTRY_FLAGS,
+};
+
+/** The flags of `batch verify`. */
+export const BATCH_VERIFY_FLAGS: typeof VERIFY &
+  typeof BATCH_RUN_FLAGS &
+  typeof ANNOTATION_FLAGS &
+  typeof RECURSIVE_FLAGS &
+  typeof RECURSIVE_POLICY_FLAGS &
+  typeof VERIFY_LOG_FLAGS &
+  typeof REFERENCE_FLAGS &
+  typeof REGISTRY_FLAGS = {
+  ...VERIFY,
+  ...BATCH_RUN_FLAGS,
+  ...ANNOTATION_FLAGS,
+  ...RECURSIVE_FLAGS,
+  ...RECURSIVE_POLICY_FLAGS,
+  ...VERIFY_LOG_FLAGS,
+  ...REFERENCE_FLAGS,
+  ...REGISTRY_FLAGS,
+};
+
+/** The flags of `batch schema`. */
+export const BATCH_SCHEMA_FLAGS = {
+  report: { type: "bool", brief: "print the schema of reports instead of that of manifests" },
+} as const;
+
+/** The flags of `demo`. */
+export const DEMO_FLAGS = {
+  keep: { type: "text", brief: "keep everything in this new directory", placeholder: "dir" },
+} as const;

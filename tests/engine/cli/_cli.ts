@@ -1,0 +1,28 @@
+import { runCli } from "../../../engine/cli/run.ts";
+import { parsePluginManifest } from "../../../engine/plugin_host/manifest.ts";
+import { makePluginTable } from "../../../engine/plugin_host/table.ts";
+import { LINKS, MANIFEST } from "../../../plugins/builtin.ts";
+
+/** What one command line left behind. */
+export interface CliResult {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Runs a command line in this process, with an environment of its own. */
+export async function cli(
+  argv: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+): Promise<CliResult> {
+  const stdout: string[] = [];
+  const stderr: string[] = [];
+  const code = await runCli(argv, {
+    env,
+    runtime: { name: "test 1", platform: "linux/x64" },
+    stdout: { write: (text) => stdout.push(text) },
+    stderr: { write: (text) => stderr.push(text) },
+    plugins: async () => makePluginTable(parsePluginManifest(MANIFEST), LINKS),
+  });
+  return { code, stdout: stdout.join(""), stderr: stderr.join("") };
+}

@@ -1,0 +1,156 @@
+import { describe, expect, test } from "bun:test";
+import { existsSync, readdirSync } from "node:fs";
+import { join } from "node:path";
+import { CosignError, hasCode } from "../../../engine/model/errors.ts";
+import type { KeyProvider } from "../../../engine/plugin_host/contract.ts";
+import {
+  type PluginDeclaration,
+  parsePluginManifest,
+} from "../../../engine/plugin_host/manifest.ts";
+import { makePluginTable } from "../../../engine/plugin_host/table.ts";
+import { LINKS, MANIFEST } from "../../../plugins/builtin.ts";
+
+const plugins = join(import.meta.dir, "../../../plugins");
+const declarations = parsePluginManifest(MANIFEST);
+const ENGINE: PluginDeclaration = {
+  name: "engine",
+  api: 1,
+  source: "engine",
+  provides: { key: ["file", "env", "http", "https"], artifact: ["image", "index", "blob"] },
+};
+
+async function thrown(promise: Promise<unknown>): Promise<CosignError> {
+  const error = await promise.then(
+    () => undefined,
+    (reason: unknown) => reason,
+  );
+  if (error instanceof CosignError) return error;
+  throw new Error("Nothing was thrown, or something else");
+}
+
+describe("makePluginTable()", () => {
+  const provider: KeyProvider = { publicKey: () => Promise.reject(new Error("not asked here")) };
+  const acme: PluginDeclaration = {
+    name: "acme",
+    api: 1,
+    source: "builtin",
+    provides: { key: ["acme"] },
+  };
+  const later: PluginDeclaration = {
+    name: "later",
+    api: 1,
+    source: "planned",
+    provides: { key: ["laterkms"], artifact: ["wasm"] },
+  };
+
+  test("loads a plugin when its scheme is asked for, not before", async () => {
+    let loaded = 0;
+    const load = () => {
+      loaded += 1;
+      return Promise.resolve({ keys: { acme: provider } });
+    };
+    const table = makePluginTable([ENGINE, acme, later], { acme: load });
+    expect(await table.keyProvider("file")).toBeUndefined();
+    expect(await table.artifactHandler("image")).toBeUndefined();
+    expect(loaded).toBe(0);
+    expect(await table.keyProvider("acme")).toBe(provider);
+    expect(loaded).toBe(1);
+  });
+
+  test("says that what is declared without code is not available in this version", async () => {
+    const table = makePluginTable([ENGINE, acme, later], {});
+    for (const asked of [
+      table.keyProvider("laterkms"),
+      table.artifactHandler("wasm"),
+      table.artifactHandler("blob"),
+      table.keyProvider("acme"),
+    ]) {
+      const error = await thrown(asked);
+      expect(error.code).toBe("PLUGIN_UNAVAILABLE");
+      expect(error.message).toContain("not available in this version");
+    }
+  });
+
+  test("says what would provide a scheme that nobody knows", async () => {
+    const table = makePluginTable([ENGINE, later], {});
+    const error = await thrown(table.keyProvider("mykms"));
+    expect(error.code).toBe("PLUGIN_UNKNOWN");
+    expect(error.hint).toContain("sigstore-kms-mykms");
+    expect((await thrown(table.keyProvider("constructor"))).code).toBe("PLUGIN_UNKNOWN");
+    expect((await thrown(table.artifactHandler("nope"))).code).toBe("PLUGIN_UNKNOWN");
+    expect((await thrown(table.keyProvider("a;b"))).hint).not.toContain("a;b");
+  });
+
+  test("refuses two claims to one scheme, also to one of the engine's own", () => {
+    const thief: PluginDeclaration = { ...acme, name: "thief", provides: { key: ["env"] } };
+    for (const list of [
+      [ENGINE, thief],
+      [acme, { ...acme, name: "other" }],
+    ]) {
+      let error: unknown;
+      try {
+        makePluginTable(list, {});
+      } catch (caught) {
+        error = caught;
+      }
+      expect(hasCode(error, "PLUGIN_MANIFEST_INVALID")).toBe(true);
+    }
+  });
+
+  test("lets a scheme and a kind have the same name", () => {
+    const both: PluginDeclaration = { ...acme, provides: { key: ["acme"], artifact: ["acme"] } };
+    expect(makePluginTable([both], {}).entries).toHaveLength(2);
+  });
+});
+
+describe("the plugins of this repository", () => {
+  test("provide every key scheme and every kind of artifact that users know", () => {
+    const names = (provides: string) =>
+      makePluginTable(declarations, LINKS)
+        .entries.filter((entry) => entry.provides === provides)
+        .map((entry) => entry.name);
+    expect(names("key")).toEqual(
+      expect.arrayContaining(
+        "file env http https awskms gcpkms azurekms hashivault openbao k8s gitlab github pkcs11 piv".split(
+          " ",
+        ),
+      ),
+    );
+    expect(names("artifact")).toEqual(
+      expect.arrayContaining("image index blob in-toto wasm tekton helm sbom".split(" ")),
+    );
+  });
+
+  test("stand in the manifest, in the table and in folders, each in all", () => {
+    const folders = readdirSync(plugins, { withFileTypes: true })
+      .filter((entry) => entry.isDirectory())
+      .map(({ name }) => name);
+    const outside = declarations.filter(({ source }) => source !== "engine");
+    expect(folders.sort()).toEqual(outside.map(({ name }) => name).sort());
+    const builtin = declarations.filter(({ source }) => source === "builtin");
+    expect(Object.keys(LINKS).sort()).toEqual(builtin.map(({ name }) => name).sort());
+  });
+
+  test("have code exactly when they are no plans", () => {
+    for (const { name, source } of declarations) {
+      if (source === "engine") continue;
+      expect([name, existsSync(join(plugins, name, "README.md"))]).toEqual([name, true]);
+      const hasCodeFile = existsSync(join(plugins, name, "mod.ts"));
+      expect([name, hasCodeFile]).toEqual([name, source === "builtin"]);
+      if (source === "planned") {
+        expect([name, readdirSync(join(plugins, name))]).toEqual([name, ["README.md"]]);
+      }
+    }
+  });
+
+  test("provide in their code all that they declare", async () => {
+    for (const { name, provides, source } of declarations) {
+      if (source !== "builtin") continue;
+      const module = await LINKS[name]?.();
+      expect(Object.keys(module?.keys ?? {}).sort()).toEqual([...(provides.key ?? [])].sort());
+      expect(Object.keys(module?.artifacts ?? {}).sort()).toEqual(
+        [...(provides.artifact ?? [])].sort(),
+      );
+    }
+  });
+});
