@@ -202,12 +202,26 @@ export class Ledger {
   }
 
   /** The verdicts of the run's latest attempt in the order of its plan, one at a time. */
-  *verdicts(run: LedgerRun): Generator<Verdict, void, undefined> {
+  verdicts(run: LedgerRun): Generator<Verdict, void, undefined> {
+    return this.#verdicts(run, "verdict is not null");
+  }
+
+  /** {@link verdicts} without those that passed. */
+  notPassed(run: LedgerRun): Generator<Verdict, void, undefined> {
+    return this.#verdicts(run, "outcome <> 'passed'");
+  }
+
+  /** Closes the file and gives its lock up. */
+  close(): void {
+    this.#guarded(() => this.#database.close());
+  }
+
+  *#verdicts(run: LedgerRun, condition: string): Generator<Verdict, void, undefined> {
     // A statement of its own: an iterated statement must not be used by anybody else meanwhile.
     const rows = this.#guarded(() =>
       this.#database
         .prepare(
-          "select verdict from jobs where run = ? and attempt = ? and verdict is not null order by position",
+          `select verdict from jobs where run = ? and attempt = ? and ${condition} order by position`,
         )
         .iterate(run.id, run.attempt),
     );
@@ -229,11 +243,6 @@ export class Ledger {
         "n",
       ),
     );
-  }
-
-  /** Closes the file and gives its lock up. */
-  close(): void {
-    this.#guarded(() => this.#database.close());
   }
 
   #claimOne(run: LedgerRun, planned: Planned, nowMs: number): Claim {

@@ -12,17 +12,23 @@ export interface BatchOptions {
   readonly ledger: Ledger;
   /** Goes on with the newest run of the same manifest and operation, where there is one. */
   readonly resume: boolean;
-  /** @param signal Ends listings when no further target is wanted. */
-  readonly plan: (signal: AbortSignal) => AsyncIterable<PlanItem>;
-  readonly run: RunOne;
-  /** Jobs that may be in flight. */
-  readonly limit: number;
+  /** Opens what the work needs, once it is known that there is some. */
+  readonly open: () => Promise<BatchWork>;
   /** No further target is started after the first that did not pass. */
   readonly failFast: boolean;
   /** When it is aborted, no further target is started; what is in flight is finished. */
   readonly stop: AbortSignal;
   readonly observe: (event: BatchEvent) => void;
   readonly nowMs: () => number;
+}
+
+/** What a batch works with. */
+export interface BatchWork {
+  /** @param signal Ends listings when no further target is wanted. */
+  readonly plan: (signal: AbortSignal) => AsyncIterable<PlanItem>;
+  readonly run: RunOne;
+  /** Jobs that may be in flight. */
+  readonly limit: number;
 }
 
 /** What happens in a batch, for progress. */
@@ -63,9 +69,10 @@ export async function runBatch(options: BatchOptions): Promise<BatchResult> {
   if (former !== undefined && former.digest !== start.digest) {
     observe({ type: "changed", before: former.digest, now: start.digest });
   }
+  const work = await options.open();
   const run = former === undefined ? ledger.begin(start) : ledger.resume(former, start.digest);
   observe({ type: "begun", run, isResumed: former !== undefined });
-  const complete = await work(run, options);
+  const complete = await workOff(work, run, options);
   if (complete) ledger.complete(run);
   const tally = ledger.tally(run);
   return { run, tally, complete, dropped: complete ? ledger.dropped(run) : 0 };
@@ -91,15 +98,15 @@ function isAnswered(run: LedgerRun, ledger: Ledger): boolean {
 }
 
 /** Whether the plan was worked off to its end. */
-async function work(run: LedgerRun, options: BatchOptions): Promise<boolean> {
+async function workOff(work: BatchWork, run: LedgerRun, options: BatchOptions): Promise<boolean> {
   const { ledger, observe } = options;
   const failed = new AbortController();
   const stop = AbortSignal.any([options.stop, failed.signal]);
   const progress = { isExhausted: false };
-  const verdictGroups = schedule(untilItsEnd(options.plan(stop), progress), {
-    limit: options.limit,
+  const verdictGroups = schedule(untilItsEnd(work.plan(stop), progress), {
+    limit: work.limit,
     stop,
-    run: options.run,
+    run: work.run,
     start: (items) => startItems(items, run, options),
   });
   for await (const verdicts of verdictGroups) {
@@ -107,7 +114,7 @@ async function work(run: LedgerRun, options: BatchOptions): Promise<boolean> {
     observe({ type: "verdicts", verdicts });
     if (options.failFast && verdicts.some(isBad)) failed.abort();
   }
-  return progress.isExhausted && !stop.aborted;
+  return progress.isExhausted;
 }
 
 function isBad({ outcome }: Verdict): boolean {

@@ -23,8 +23,10 @@ export interface BatchFlags {
   readonly annotations: Readonly<Record<string, string>>;
   readonly identities?: readonly string[];
   readonly timeoutMs?: number;
-  /** `--tlog-upload=false` or `--insecure-ignore-tlog`. */
-  readonly withoutLog: boolean;
+  /** What a flag says of the transparency log: false for without, true for with; absent when none was given. */
+  readonly log?: boolean;
+  /** `COSIGN_EXPERIMENTAL`: with it generation 1 wants the log where nothing else is said. */
+  readonly experimental: boolean;
   readonly checkClaims: boolean;
   readonly signatureDigestAlgorithm?: SignatureDigestAlgorithm;
 }
@@ -124,8 +126,11 @@ function settleVerify(source: SettingsSource, common: Common): Omit<VerifyJob, "
 }
 
 function demandNoLog({ target, flags, defaults }: SettingsSource): void {
-  if (flags.withoutLog || flags.generation === 1) return;
-  if ((target.transparency ?? defaults.transparency) === "none") return;
+  if (target.transparency === "none") return;
+  const byDefault =
+    defaults.transparency !== "none" && (flags.generation !== 1 || flags.experimental);
+  const wantsLog = flags.log ?? byDefault;
+  if (!wantsLog) return;
   const flag = flags.op === "sign" ? "--tlog-upload=false" : "--insecure-ignore-tlog";
   throw new CosignError(
     "LOG_UNAVAILABLE",

@@ -26,20 +26,26 @@ targets:
     repositories: { include: ["team/*"] }
   - { layout: ./out/image, kind: image }
 `;
-const FLAGS: BatchFlags = {
+/** Nothing is said of the log. */
+const UNSAID: BatchFlags = {
   op: "verify",
   generation: 3,
   keys: [],
   annotations: {},
-  withoutLog: true,
+  experimental: false,
   checkClaims: true,
 };
+const FLAGS: BatchFlags = { ...UNSAID, log: false };
 
-function faultOf(text: string | Uint8Array, flags?: Partial<BatchFlags>): CosignError {
+function faultOf(
+  text: string | Uint8Array,
+  flags?: Partial<BatchFlags>,
+  base: BatchFlags = FLAGS,
+): CosignError {
   const bytes = typeof text === "string" ? utf8(text) : text;
   try {
     readManifest(bytes, "release.yaml", (manifest) =>
-      flags === undefined ? [] : checkPlan(manifest, { ...FLAGS, ...flags }),
+      flags === undefined ? [] : checkPlan(manifest, { ...base, ...flags }),
     );
   } catch (error) {
     if (error instanceof CosignError) return error;
@@ -83,7 +89,7 @@ describe("readManifest()", () => {
   test("takes the same manifest for sign and verify", () => {
     for (const op of ["sign", "verify"] as const) {
       const { manifest } = readManifest(utf8(WHOLE), "release.yaml", (read) =>
-        checkPlan(read, { ...FLAGS, op, withoutLog: false }),
+        checkPlan(read, { ...UNSAID, op }),
       );
       expect(manifest.targets).toHaveLength(5);
     }
@@ -255,17 +261,21 @@ describe("checkPlan()", () => {
   test("demands that somebody says there is no log, with the defaults of 2 and 3", () => {
     const text = "version: 1\ntargets: [a/b]\n";
     for (const generation of [2, 3] as const) {
-      const verify = faultOf(text, { withoutLog: false, generation, keys: ["k"] });
+      const verify = faultOf(text, { generation, keys: ["k"] }, UNSAID);
       expect(verify.code).toBe("LOG_UNAVAILABLE");
       expect(verify.hint).toContain("transparency: none");
       expect(verify.hint).toContain("--insecure-ignore-tlog");
-      const sign = faultOf(text, { op: "sign", withoutLog: false, generation, keys: ["k"] });
+      const sign = faultOf(text, { op: "sign", generation, keys: ["k"] }, UNSAID);
       expect(sign.hint).toContain("--tlog-upload=false");
     }
     const old = readManifest(utf8(text), "m", (manifest) =>
-      checkPlan(manifest, { ...FLAGS, withoutLog: false, generation: 1, keys: ["k"] }),
+      checkPlan(manifest, { ...UNSAID, generation: 1, keys: ["k"] }),
     );
     expect(old.manifest.version).toBe(1);
+    const asked = { generation: 1, keys: ["k"], experimental: true } as const;
+    expect(faultOf(text, asked, UNSAID).code).toBe("LOG_UNAVAILABLE");
+    const none = "version: 1\ndefaults: { transparency: none }\ntargets: [a/b]\n";
+    expect(faultOf(none, { keys: ["k"], log: true }, UNSAID).code).toBe("LOG_UNAVAILABLE");
   });
 });
 

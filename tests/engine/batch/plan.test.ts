@@ -20,7 +20,8 @@ const FLAGS: BatchFlags = {
   generation: 3,
   keys: [],
   annotations: {},
-  withoutLog: true,
+  log: false,
+  experimental: false,
   checkClaims: true,
 };
 

@@ -1,0 +1,33 @@
+import { availableParallelism } from "node:os";
+import { pathToFileURL } from "node:url";
+
+/** The file that this program is, also inside a compiled one: worker threads run it again. */
+export function programUrl(): URL {
+  const file = process.argv[1];
+  if (file === undefined) throw new TypeError("This program does not know its own file");
+  return pathToFileURL(file);
+}
+
+/** How many threads the machine runs at once. */
+export function processorCount(): number {
+  return Math.max(1, availableParallelism());
+}
+
+/**
+ * Calls `first` when the user interrupts the program (Ctrl-C, SIGTERM) for the first time; a second
+ * time ends it at once, as without this.
+ *
+ * @returns what takes the listeners away.
+ */
+export function onInterrupt(first: () => void): () => void {
+  const signals = ["SIGINT", "SIGTERM"] as const;
+  const stop = (): void => {
+    for (const signal of signals) process.off(signal, interrupt);
+  };
+  const interrupt = (): void => {
+    stop();
+    first();
+  };
+  for (const signal of signals) process.on(signal, interrupt);
+  return stop;
+}
