@@ -108,9 +108,9 @@ export function removeManifest(
   subject: Digest | undefined,
 ): boolean {
   for (const tag of listTags(storage, repository)) {
-    if (readTag(storage, repository, tag) === digest) {
-      removeIfThere(tagPath(storage, repository, tag));
-    }
+    const path = tagPath(storage, repository, tag);
+    const content = readIfThere(path);
+    if (content !== undefined && parseUtf8(content) === digest) removeIfThere(path);
   }
   const wasThere = removeIfThere(manifestPath(storage, repository, digest));
   if (subject !== undefined) {
