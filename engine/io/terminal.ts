@@ -94,8 +94,8 @@ export async function promptHidden(question: string): Promise<Uint8Array> {
   };
   for (const signal of ENDING_SIGNALS) process.on(signal, end);
   try {
+    terminal.setRawMode(true); // before the question: an answer can follow at once
     tell(question);
-    terminal.setRawMode(true);
     return await readHiddenLine(fd);
   } finally {
     for (const signal of ENDING_SIGNALS) process.removeListener(signal, end);
