@@ -31,3 +31,12 @@ export function onInterrupt(first: () => void): () => void {
   for (const signal of signals) process.on(signal, interrupt);
   return stop;
 }
+
+/** How this program is started again: compiled, or by the runtime that runs its sources. */
+export function selfCommand(): { readonly command: string; readonly args: readonly string[] } {
+  const file = process.argv[1] ?? "";
+  const isCompiled = /^(?:\/\$bunfs\/|[A-Z]:[\\/]~BUN[\\/])/.test(file);
+  if (isCompiled) return { command: process.execPath, args: [] };
+  const isDeno = process.versions["deno"] !== undefined;
+  return { command: process.execPath, args: isDeno ? ["run", "-A", file] : [file] };
+}
