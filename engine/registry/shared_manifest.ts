@@ -1,4 +1,5 @@
 import { equalBytes } from "../model/bytes.ts";
+import type { Digest } from "../model/digest.ts";
 import { CosignError, hasCode } from "../model/errors.ts";
 import type {
   Precondition,
@@ -20,10 +21,12 @@ const LEAST_PAUSE_MS = 150;
 /** A step that was measured is taken to last this many times as long for others. */
 const PAUSE_STEPS = 3;
 const MAX_PAUSE_MS = 5000;
-/** What was read longer ago is read again before something is written over it. */
+/** What was asked for longer ago is read again before something is written over it, some times. */
 const MAX_AGE_MS = 50;
-/** Reads in a row that must show our part. */
+/** Reads in a row that must show our part, and the same manifest, so that nobody is writing any more. */
 const CLEAN_READS = 2;
+/** So many must do where others never come to an end. */
+const ENOUGH_READS = 8;
 /** Some sixty writers at once need about twenty. */
 const MAX_ROUNDS = 60;
 
@@ -31,8 +34,8 @@ const MAX_ROUNDS = 60;
  * Changes a manifest that others change as well, at a tag: read, merge, write, in one short step.
  * Where the registry enforces `If-Match` and `If-None-Match` (which is found out once, by a
  * write whose precondition cannot hold) that is all. Elsewhere the manifest is read back after a
- * pause that is longer than such a step takes, until our part is in it two times running, and
- * written again when it is not. Without such conditions no client can promise more: a writer that stalls
+ * pause that is longer than such a step takes, until our part is in it and nothing has changed two
+ * times running, and written again when it is not. Without such conditions no client can promise more: a writer that stalls
  * between its read and its write for longer than that can still remove what was written meanwhile.
  *
  * @param merge What the manifest is to become; nothing when our part is in it.
@@ -45,19 +48,25 @@ export async function updateSharedManifest(
   options: SharedManifestOptions,
 ): Promise<void> {
   const { idle, signal, random = Math.random } = options;
-  let slowestStepMs = 0;
+  let stepMs = 0;
   let cleanReads = 0;
+  let quietReads = 0;
+  let last: Digest | undefined;
   let hasWritten = false;
   for (let round = 0; round < MAX_ROUNDS; round++) {
-    const startedMs = performance.now();
     const plan = await readAndMerge(store, tag, merge, signal);
-    if (plan === undefined) {
+    if (plan.merged === undefined) {
       cleanReads++;
+      quietReads = plan.digest === last ? quietReads + 1 : 1;
+      last = plan.digest;
       // What was there before we wrote anything is somebody else's care.
-      if (!hasWritten || cleanReads >= CLEAN_READS) return;
+      if (!hasWritten || quietReads >= CLEAN_READS || cleanReads >= ENOUGH_READS) return;
     } else {
       cleanReads = 0;
-      const outcome = await write(store, tag, plan, signal);
+      quietReads = 0;
+      const outcome = await write(store, tag, plan.merged, plan.precondition, signal);
+      // The last steps tell how busy registry and machine are now.
+      stepMs = Math.max(performance.now() - plan.readFromMs, stepMs / 2);
       if (outcome === "guarded") return;
       hasWritten ||= outcome === "written";
       if (outcome === "conflict") {
@@ -65,8 +74,7 @@ export async function updateSharedManifest(
         continue;
       }
     }
-    slowestStepMs = Math.max(slowestStepMs, performance.now() - startedMs);
-    const leastMs = Math.min(MAX_PAUSE_MS, Math.max(LEAST_PAUSE_MS, PAUSE_STEPS * slowestStepMs));
+    const leastMs = Math.min(MAX_PAUSE_MS, Math.max(LEAST_PAUSE_MS, PAUSE_STEPS * stepMs));
     await idle(leastMs * (1 + random()));
   }
   throw new CosignError(
@@ -77,9 +85,14 @@ export async function updateSharedManifest(
 }
 
 interface Plan {
-  readonly merged: SharedContent;
+  /** What there is to write; nothing when our part is in it. */
+  readonly merged: SharedContent | undefined;
+  /** Of what was read. */
+  readonly digest: Digest | undefined;
   /** What the write depends on; absent when the registry gave no entity tag. */
   readonly precondition: Precondition | undefined;
+  /** When the read began. */
+  readonly readFromMs: number;
 }
 
 /** Reads and merges; once more when blobs had to be written or time has passed since the read. */
@@ -88,14 +101,19 @@ async function readAndMerge(
   tag: Tag,
   merge: (existing: StoredManifest | undefined) => SharedContent | undefined,
   signal: AbortSignal | undefined,
-): Promise<Plan | undefined> {
+): Promise<Plan> {
   let blobsOf: Uint8Array | undefined;
   for (let tries = 0; ; tries++) {
+    const readFromMs = performance.now();
     const existing = await store.manifest(tag, signal);
-    const readAtMs = performance.now();
     const merged = merge(existing);
-    if (merged === undefined) return undefined;
-    const precondition = preconditionOf(existing);
+    const plan: Plan = {
+      merged,
+      digest: existing?.descriptor.digest,
+      precondition: preconditionOf(existing),
+      readFromMs,
+    };
+    if (merged === undefined) return plan;
     const isSame = blobsOf !== undefined && equalBytes(blobsOf, merged.content);
     if (!isSame && merged.blobs !== undefined) {
       await Promise.all(
@@ -103,7 +121,7 @@ async function readAndMerge(
       );
       blobsOf = merged.content;
     }
-    if (performance.now() - readAtMs < MAX_AGE_MS || tries >= 3) return { merged, precondition };
+    if (performance.now() - readFromMs < MAX_AGE_MS || tries >= 3) return plan;
   }
 }
 
@@ -115,18 +133,22 @@ function preconditionOf(existing: StoredManifest | undefined): Precondition | un
 async function write(
   store: Store,
   tag: Tag,
-  { merged, precondition }: Plan,
+  merged: SharedContent,
+  precondition: Precondition | undefined,
   signal: AbortSignal | undefined,
 ): Promise<"guarded" | "written" | "conflict"> {
-  const put = (): Promise<unknown> =>
+  const put = (): Promise<string | undefined> =>
     store.pushManifest(merged.content, merged.mediaType, tag, precondition, signal);
+  let etag: string | undefined;
   try {
-    await put();
+    etag = await put();
   } catch (error) {
     if (hasCode(error, "REGISTRY_CONFLICT")) return "conflict";
     throw error;
   }
-  if (precondition === undefined || store.enforces === undefined) return "written";
+  // A registry that tells no entity tag of what was written knows nothing of preconditions either.
+  if (precondition === undefined || etag === undefined) return "written";
+  if (store.enforces === undefined) return "written";
   // The same write once more: what it demands does not hold any longer.
   const isEnforced = await store.enforces(
     "ifMatch" in precondition ? "ifMatch" : "ifNoneMatch",
