@@ -70,7 +70,7 @@ function makeRoute(command: Command): RoutedCommand<Route> {
   }
   const { placeholder, brief } = command.args;
   return buildCommand<HelpFlags, string[], Route>({
-    docs: { brief: command.brief },
+    docs: { brief: command.brief, customUsage: [usageOf(command.args)] },
     parameters: {
       // Only documents: the library mixes flags of several kinds, which its types say of literals only.
       flags: flags as FlagParametersForType<HelpFlags, Route>,
@@ -88,6 +88,12 @@ function makeRoute(command: Command): RoutedCommand<Route> {
       await this.perform(command);
     },
   });
+}
+
+function usageOf({ placeholder, minimum, maximum }: Command["args"]): string {
+  if (placeholder === undefined) return "[flags]";
+  const one = minimum === 0 ? `[<${placeholder}>]` : `<${placeholder}>`;
+  return `[flags] ${one}${maximum === 1 ? "" : "..."}`;
 }
 
 function documentFlag(flag: Flag): Readonly<Record<string, unknown>> {

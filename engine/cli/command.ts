@@ -81,7 +81,7 @@ export interface Command {
 export function command<F extends FlagTable>(spec: CommandSpec<F>): Command {
   return {
     brief: spec.brief,
-    flags: { ...GLOBAL_FLAGS, ...spec.flags },
+    flags: { ...spec.flags, ...GLOBAL_FLAGS },
     args: spec.args,
     environment: spec.environment ?? true,
     run: async (call) => {
