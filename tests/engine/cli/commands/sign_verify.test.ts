@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { startEmbeddedRegistry } from "../../../support/embedded_registry.ts";
 import { pushVectorRepository } from "../../../support/push_layout.ts";
 import type { TestRegistry } from "../../../support/registries.ts";
+import { countSignatures } from "../../../support/signatures.ts";
 import { pushImage } from "../../../support/uploads.ts";
 import { readCommands, readVector } from "../../../support/vectors.ts";
 import { cli } from "../_cli.ts";
@@ -38,18 +39,6 @@ async function image(repository: string, tag = "1"): Promise<{ tagged: string; p
   return { tagged: `${name}:${tag}`, pinned: `${name}@${digest}` };
 }
 
-/** How many signatures lie beside an image, by plain HTTP. */
-async function places(pinned: string): Promise<{ legacy: number; bundle: number }> {
-  const [name = "", digest = ""] = pinned.split("@");
-  const base = `http://${name.replace("/", "/v2/")}`;
-  const tag = await fetch(`${base}/manifests/${digest.replace(":", "-")}.sig`);
-  const referrers = await fetch(`${base}/referrers/${digest}`);
-  return {
-    legacy: tag.ok ? (await tag.json()).layers.length : 0,
-    bundle: (await referrers.json()).manifests.length,
-  };
-}
-
 const sign = (...argv: string[]) =>
   cli(["sign", "--key", file("cosign.key"), NO_LOG, ...argv], PASSWORD);
 const verify = (...argv: string[]) =>
@@ -66,12 +55,13 @@ describe("sign and verify", () => {
     ]) {
       const { code, stdout, stderr } = await sign(...argv, pinned);
       expect([code, stdout]).toEqual([0, ""]);
-      const pushed = stderr.match(/^Pushing signature to: .*$/gm) ?? [];
+      const pushed: readonly string[] = stderr.match(/^Pushing signature to: .*$/gm) ?? [];
       expect(pushed).toEqual(
         Array<string>(count).fill(`Pushing signature to: ${registry.host}/cli/formats`),
       );
     }
-    expect(await places(pinned)).toEqual({ legacy: 3, bundle: 2 });
+    expect(await countSignatures(registry.host, pinned, "legacy")).toBe(3);
+    expect(await countSignatures(registry.host, pinned, "bundle")).toBe(2);
     expect((await verify(pinned)).code).toBe(0);
   });
 
