@@ -11,7 +11,7 @@ import {
 } from "../model/reference.ts";
 import type { Subject, SubjectHome } from "../model/subject.ts";
 import { readLayoutRoot } from "../registry/layout.ts";
-import type { Store } from "../registry/store.ts";
+import type { Store, StoredManifest, Tag } from "../registry/store.ts";
 import { companionTag } from "./companion_tag.ts";
 import type { Stores } from "./stores.ts";
 
@@ -44,49 +44,59 @@ export async function* resolve(
   options: ResolveOptions,
 ): AsyncIterable<Subject> {
   let root = await resolveRoot(target, stores, options);
-  if (options.attachment !== undefined) root = await resolveAttachment(root, stores, options);
-  yield root;
+  if (options.attachment !== undefined) {
+    root = { subject: await resolveAttachment(root.subject, stores, options) };
+  }
+  const { subject } = root;
+  yield subject;
   if (!options.recursive) return;
   let count = 1;
-  for await (const child of childrenOf(
-    root,
-    stores.of(root.home),
-    options,
-    0,
-    new Set([root.digest]),
-  )) {
+  const seen = new Set([subject.digest]);
+  for await (const child of childrenOf(root, stores.of(subject.home), options, 0, seen)) {
     if (++count > MAX_SUBJECTS) {
       throw new CosignError(
         "LIMIT_EXCEEDED",
-        `Index "${root.name}" holds more than ${MAX_SUBJECTS} manifests`,
+        `Index "${subject.name}" holds more than ${MAX_SUBJECTS} manifests`,
       );
     }
     yield child;
   }
 }
 
+/** A subject, and its manifest where that has been read already. */
+interface Found {
+  readonly subject: Subject;
+  readonly stored?: StoredManifest;
+}
+
 async function resolveRoot(
   target: Target,
   stores: Stores,
   options: ResolveOptions,
-): Promise<Subject> {
+): Promise<Found> {
   const store = stores.ofTarget(target);
   if (target.type === "layout") {
     const root = await readLayoutRoot(target.path);
-    await manifestOf(store, root.digest, target.path, options.signal); // the bytes must have their digest
-    return subjectOf(target.path, { at: "layout", path: target.path }, root, []);
+    const stored = await manifestOf(store, root.digest, target.path, options.signal); // the bytes must have their digest
+    const subject = subjectOf(target.path, { at: "layout", path: target.path }, root, []);
+    return { subject, stored };
   }
   const reference = parseReference(target.reference);
   const name = formatReference(reference);
   if (reference.digest !== undefined && !options.recursive) {
     const home = homeOf(reference, reference.digest);
-    return { name, digest: reference.digest, home, parents: [] };
+    return { subject: { name, digest: reference.digest, home, parents: [] } };
   }
   const wanted = reference.digest ?? reference.tag ?? "latest";
-  const descriptor = await store.head(wanted, options.signal);
+  // What may have children is read at once: a `HEAD` first would be one request more.
+  const stored = options.recursive
+    ? await manifestOf(store, wanted, name, options.signal)
+    : undefined;
+  const descriptor = stored?.descriptor ?? (await store.head(wanted, options.signal));
   if (descriptor === undefined) throw notFound(name);
   if (isSchema1(descriptor.mediaType)) throw schema1(name);
-  return subjectOf(name, homeOf(reference, descriptor.digest), descriptor, []);
+  const subject = subjectOf(name, homeOf(reference, descriptor.digest), descriptor, []);
+  return { subject, ...(stored === undefined ? {} : { stored }) };
 }
 
 async function resolveAttachment(
@@ -109,7 +119,7 @@ async function resolveAttachment(
 }
 
 async function* childrenOf(
-  parent: Subject,
+  { subject: parent, stored: known }: Found,
   store: Store,
   options: ResolveOptions,
   depth: number,
@@ -122,7 +132,7 @@ async function* childrenOf(
       `Index "${parent.name}" is nested deeper than ${MAX_DEPTH}`,
     );
   }
-  const stored = await manifestOf(store, parent.digest, parent.name, options.signal);
+  const stored = known ?? (await manifestOf(store, parent.digest, parent.name, options.signal));
   const manifest = parseStored(stored.bytes, stored.descriptor.mediaType, parent.name);
   if (manifest.kind !== "index") return;
   for (const descriptor of manifest.manifests) {
@@ -135,12 +145,17 @@ async function* childrenOf(
       parent.digest,
     ]);
     yield child;
-    yield* childrenOf(child, store, options, depth + 1, seen);
+    yield* childrenOf({ subject: child }, store, options, depth + 1, seen);
   }
 }
 
-async function manifestOf(store: Store, digest: Digest, name: string, signal?: AbortSignal) {
-  const stored = await store.manifest(digest, signal);
+async function manifestOf(
+  store: Store,
+  reference: Digest | Tag,
+  name: string,
+  signal?: AbortSignal,
+): Promise<StoredManifest> {
+  const stored = await store.manifest(reference, signal);
   if (stored === undefined) throw notFound(name);
   return stored;
 }
