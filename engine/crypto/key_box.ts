@@ -54,7 +54,9 @@ export async function openKeyBox(
     throw new CosignError(
       "KEY_PASSWORD",
       `Cannot open private key "${uri}": decrypt: encrypted: decryption failed`,
-      { hint: "The password is wrong: it comes from COSIGN_PASSWORD, the terminal or a pipe" },
+      {
+        hint: "The password is wrong: it comes from COSIGN_PASSWORD, the terminal, or a pipe, whose line break counts",
+      },
     );
   }
   return plain;
