@@ -1,4 +1,4 @@
-import { describe, expect, test } from "bun:test";
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { scryptSync } from "node:crypto";
 import scryptJs from "scrypt-js";
 import nacl from "tweetnacl";
@@ -9,6 +9,8 @@ import {
   sealKeyBox,
 } from "../../../engine/crypto/key_box.ts";
 import { utf8 } from "../../../engine/model/bytes.ts";
+
+setDefaultTimeout(60_000); // stretching passwords and making RSA keys takes its time on a busy machine
 
 const PLAIN = utf8("a private key");
 const PASSWORD = utf8("pässword");

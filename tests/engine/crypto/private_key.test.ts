@@ -1,4 +1,4 @@
-import { describe, expect, test } from "bun:test";
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { generateKeyPairSync } from "node:crypto";
 import { encodeDer, TAG } from "../../../engine/crypto/der.ts";
 import { parsePem } from "../../../engine/crypto/pem.ts";
@@ -6,6 +6,8 @@ import { generatePrivateKey, parsePrivateKey } from "../../../engine/crypto/priv
 import { publicKeyOf } from "../../../engine/crypto/public_key.ts";
 import type { KeyType } from "../../../engine/model/key.ts";
 import { readVectorText } from "../../support/vectors.ts";
+
+setDefaultTimeout(60_000); // stretching passwords and making RSA keys takes its time on a busy machine
 
 const hex = (text: string): Uint8Array => Uint8Array.fromHex(text);
 const der = (file: string): Uint8Array => parsePem(readVectorText(`files/${file}`)).bytes;

@@ -1,4 +1,4 @@
-import { describe, expect, test } from "bun:test";
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { generateKeyPairSync } from "node:crypto";
 import { encodeDer, TAG } from "../../../engine/crypto/der.ts";
 import { encodePem } from "../../../engine/crypto/pem.ts";
@@ -6,6 +6,8 @@ import { parsePublicKeyDer, parsePublicKeyPem } from "../../../engine/crypto/pub
 import { CosignError } from "../../../engine/model/errors.ts";
 import { listVectors, readVectorText } from "../../support/vectors.ts";
 import moduli from "./rsa_moduli.json" with { type: "json" };
+
+setDefaultTimeout(60_000); // stretching passwords and making RSA keys takes its time on a busy machine
 
 const hex = (text: string): Uint8Array => Uint8Array.fromHex(text);
 const OID_EC = hex("06072a8648ce3d0201");

@@ -1,4 +1,4 @@
-import { describe, expect, test } from "bun:test";
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { createPublicKey, sign, verify } from "node:crypto";
 import { ed25519, ed25519ph } from "@noble/curves/ed25519.js";
 import { p256, p384, p521 } from "@noble/curves/nist.js";
@@ -14,6 +14,8 @@ import { hasCode } from "../../../engine/model/errors.ts";
 import type { KeyType, PublicKey } from "../../../engine/model/key.ts";
 import { readVector, readVectorText } from "../../support/vectors.ts";
 import ecdsaCases from "./ecdsa_cases.json" with { type: "json" };
+
+setDefaultTimeout(60_000); // stretching passwords and making RSA keys takes its time on a busy machine
 
 const DIGESTS = ["sha224", "sha256", "sha384", "sha512"] as const;
 const hex = (text: string): Uint8Array => Uint8Array.fromHex(text);

@@ -1,4 +1,4 @@
-import { expect, test } from "bun:test";
+import { expect, setDefaultTimeout, test } from "bun:test";
 import { openKeyBox } from "../../../engine/crypto/key_box.ts";
 import { parsePrivateKey } from "../../../engine/crypto/private_key.ts";
 import { parsePublicKeyPem } from "../../../engine/crypto/public_key.ts";
@@ -8,6 +8,8 @@ import { generateKeyPair } from "../../../engine/keys/generate.ts";
 import { utf8 } from "../../../engine/model/bytes.ts";
 import type { Generation } from "../../../engine/model/exit_code.ts";
 import type { KeyType } from "../../../engine/model/key.ts";
+
+setDefaultTimeout(60_000); // stretching passwords and making RSA keys takes its time on a busy machine
 
 const PASSWORD = utf8("pässword\n");
 const headers: readonly (readonly [Generation, string])[] = [

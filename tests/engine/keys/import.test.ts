@@ -1,10 +1,12 @@
-import { describe, expect, test } from "bun:test";
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { generateKeyPairSync } from "node:crypto";
 import { openKeyBox } from "../../../engine/crypto/key_box.ts";
 import { parseCosignKey } from "../../../engine/formats/cosign_key.ts";
 import { importKeyPair } from "../../../engine/keys/import.ts";
 import { utf8 } from "../../../engine/model/bytes.ts";
 import { readCommands, readVectorText } from "../../support/vectors.ts";
+
+setDefaultTimeout(60_000); // stretching passwords and making RSA keys takes its time on a busy machine
 
 const PASSWORD = utf8(readCommands()[0]?.env["COSIGN_PASSWORD"] ?? "");
 const pem = (file: string): string => readVectorText(`files/${file}`);
