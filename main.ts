@@ -1,18 +1,15 @@
 import { isMainThread } from "node:worker_threads";
 
+let isFaulty = false;
+
 /** The program: the command line in the main thread, a worker of a batch in every other. */
 async function main(): Promise<void> {
-  if (!isMainThread) {
-    const { runWorker } = await import("./engine/batch/worker.ts");
-    await runWorker();
-    return;
-  }
   // Output into a pipe that nobody reads any more is no reason to crash.
   for (const stream of [process.stdout, process.stderr]) stream.on("error", onOutputError);
-  process.on("unhandledRejection", onBug);
-  process.on("uncaughtException", onBug);
+  process.on("unhandledRejection", onFault);
+  process.on("uncaughtException", onFault);
   const { runCli } = await import("./engine/cli/run.ts");
-  process.exitCode = await runCli(process.argv.slice(2), {
+  const code = await runCli(process.argv.slice(2), {
     env: process.env,
     runtime: { name: runtimeName(), platform: `${process.platform}/${process.arch}` },
     stdout: process.stdout,
@@ -24,6 +21,7 @@ async function main(): Promise<void> {
       return makePluginTable(parsePluginManifest(MANIFEST), LINKS);
     },
   });
+  process.exitCode = isFaulty && code === 0 ? 1 : code;
 }
 
 function runtimeName(): string {
@@ -33,14 +31,16 @@ function runtimeName(): string {
 }
 
 function onOutputError(error: NodeJS.ErrnoException): void {
-  if (error.code !== "EPIPE") onBug(error);
+  if (error.code !== "EPIPE") onFault(error);
 }
 
 /** A fault of this program: said in one line, and never a success. */
-function onBug(error: unknown): void {
+function onFault(error: unknown): void {
   const text = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
-  process.stderr.write(`Error: Internal fault: ${text.replaceAll(/[\r\n]+/g, " ")}\n`);
+  process.stderr.write(`Error: Internal fault: ${text.replaceAll(/\s+/g, " ")}\n`);
+  isFaulty = true;
   process.exitCode = 1;
 }
 
-await main();
+if (isMainThread) main().catch(onFault);
+else (await import("./engine/batch/worker.ts")).runWorker();

@@ -18,7 +18,7 @@ const REFUSED: Readonly<Record<string, { readonly when: RegExp; readonly why: st
     why: "it prints credentials; use --verbose",
   },
   NODE_TLS_REJECT_UNAUTHORIZED: {
-    when: /^0$/,
+    when: /^(?:0|false)$/i,
     why: "it turns the check of certificates off; use --allow-insecure-registry for one registry",
   },
 };
