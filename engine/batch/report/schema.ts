@@ -102,6 +102,7 @@ const subject = v.strictObject({
   outcome: v.picklist(["passed", "failed", "error"]),
   reason: v.exactOptional(reason),
   signatures: v.array(signature),
+  present: v.exactOptional(v.array(v.picklist(["legacy", "bundle"]))),
 });
 const verdict = {
   type: v.literal("verdict"),
