@@ -161,7 +161,8 @@ export class RegistryHost {
         try {
           const result = await exchange();
           const { status, headers } = result.reply;
-          if (!isTransientStatus(status) || (!replayable && status !== 429)) {
+          const mayPass = isTransientStatus(status) || question.mayPass?.(result.reply);
+          if (!mayPass || (!replayable && status !== 429)) {
             return { value: result };
           }
           const afterMs = parseRetryAfter(headers.get("retry-after"), Date.now());

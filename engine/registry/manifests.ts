@@ -5,7 +5,7 @@ import { parseUtf8 } from "../model/bytes.ts";
 import type { Descriptor } from "../model/descriptor.ts";
 import { type Digest, digestAlgorithm, isDigest } from "../model/digest.ts";
 import { CosignError } from "../model/errors.ts";
-import { plainText, protocolError, type Reply } from "./reply.ts";
+import { plainText, protocolError, type Reply, registryErrors } from "./reply.ts";
 import type { Scoped } from "./scoped.ts";
 import type { Precondition, StoredManifest, Tag } from "./store.ts";
 
@@ -113,6 +113,7 @@ export async function writeManifest(
     body: content,
     expect: [200, 201, 202],
     limitBytes: MAX_MANIFEST_BYTES,
+    mayPass: missesBlob,
     signal,
   });
   const named = reply.headers.get("docker-content-digest") ?? "";
@@ -129,6 +130,15 @@ export async function writeManifest(
     ...(etag === null ? {} : { etag }),
     ...(subject === null ? {} : { subject }),
   };
+}
+
+/**
+ * Whether a manifest was refused for a blob that is not there. We have just pushed it; docker-registry
+ * rewrites a blob's link in place when somebody else pushes the same one, and misses it meanwhile.
+ */
+function missesBlob(reply: Reply): boolean {
+  if (reply.status !== 400 && reply.status !== 404) return false;
+  return registryErrors(reply).some(({ code }) => /^(MANIFEST_)?BLOB_UNKNOWN$/.test(code));
 }
 
 /** Deletes a manifest by digest, or a tag. What is not there is deleted already. */

@@ -2,6 +2,7 @@ import type { Budgets } from "../io/budget.ts";
 import type { Environment } from "../io/env.ts";
 import type { HttpClient, TlsOptions } from "../io/http.ts";
 import type { Shared } from "../io/shared.ts";
+import type { Reply } from "./reply.ts";
 import type { RegistryOptions, RequestMeter } from "./session.ts";
 
 /** One thing that is asked of a registry. */
@@ -24,6 +25,8 @@ export interface Question {
   readonly budget?: "referrers";
   /** False where sending it again after a broken connection would not be the same. Default true. */
   readonly replayable?: boolean;
+  /** Whether an answer that is none of `expect` may pass by itself, beside 429 and 5xx. */
+  readonly mayPass?: (reply: Reply) => boolean;
   readonly signal?: AbortSignal | undefined;
   readonly meter?: RequestMeter | undefined;
 }

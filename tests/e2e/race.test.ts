@@ -6,7 +6,7 @@ import { expectCode, makeKey, PASSWORD } from "../support/batch.ts";
 import { buildBinary, runBinary } from "../support/binary.ts";
 import { onBothRegistries, type TestRegistry } from "../support/registries.ts";
 import { countSignatures, type Place } from "../support/signatures.ts";
-import { pushImage } from "../support/uploads.ts";
+import { inParallel, pushImage } from "../support/uploads.ts";
 
 const WRITERS = 32;
 /** How often each race is run; `RACE_RUNS=20` by hand. */
@@ -55,11 +55,13 @@ onBothRegistries((name, start) => {
           for (const result of results) expectCode(result, 0);
 
           expect(await countSignatures(registry.host, image, place)).toBe(WRITERS);
-          const verify = ["verify", "--key", "cosign.pub", "--insecure-ignore-tlog", image];
-          const verified = await runBinary(verify, { cwd: folder });
-          expectCode(verified, 0);
-          const payloads: readonly { optional: { writer: string } }[] = JSON.parse(verified.stdout);
-          expect(payloads.map(({ optional }) => optional.writer).sort()).toEqual(writers.sort());
+          if (run > 1) return;
+          // And each is good: the one with this writer's annotation is found among the others.
+          await inParallel(writers, async (writer) => {
+            const verify = ["verify", "--key", "cosign.pub", "--insecure-ignore-tlog"];
+            const argv = [...verify, "-a", `writer=${writer}`, image];
+            expectCode(await runBinary(argv, { cwd: folder }), 0);
+          });
         },
         LIMIT_MS,
       );
