@@ -1,22 +1,35 @@
 import { PROTOCOL, type RunSetup } from "../batch/run_setup.ts";
-import type { RunOne } from "../batch/thread.ts";
-import { openThread } from "../batch/thread.ts";
+import { openThread, type RunOne } from "../batch/thread.ts";
 import { createBudgetMemory } from "../io/budget.ts";
+import { onInterrupt } from "../io/program.ts";
 import { LocalShared } from "../io/shared.ts";
+import { CosignError } from "../model/errors.ts";
 import type { World } from "./command.ts";
 import type { SigningKeys } from "./open_keys.ts";
 
 /** What the jobs of one command line are run with. */
 export type OneByOneSetup = Pick<RunSetup, "registry" | "conventions" | "keys">;
 
-/** Makes what runs the jobs of one command line, in this thread and one after another. */
+/** Runs the jobs of one command line in this thread, until it is disposed of. */
+export interface OneByOne {
+  readonly run: RunOne;
+  [Symbol.dispose](): void;
+}
+
+/**
+ * Makes what runs jobs in this thread. An interruption ends the job under way with `CANCELLED`; a
+ * second one ends the program.
+ */
 export function openOneByOne(
   setup: OneByOneSetup,
   world: World,
-  signal: AbortSignal,
   signHosted: SigningKeys["signHosted"],
-): RunOne {
-  return openThread(
+): OneByOne {
+  const interruption = new AbortController();
+  const stopListening = onInterrupt(() =>
+    interruption.abort(new CosignError("CANCELLED", "Interrupted before the answer was there")),
+  );
+  const run = openThread(
     {
       ...setup,
       protocol: PROTOCOL,
@@ -24,6 +37,7 @@ export function openOneByOne(
       threads: 1,
       budgets: createBudgetMemory(),
     },
-    { shared: new LocalShared(), signHosted, signal, env: world.env },
+    { shared: new LocalShared(), signHosted, signal: interruption.signal, env: world.env },
   );
+  return { run, [Symbol.dispose]: stopListening };
 }

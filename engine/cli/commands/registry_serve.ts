@@ -1,4 +1,5 @@
 import { readFileBytes } from "../../io/files.ts";
+import { onInterrupt } from "../../io/program.ts";
 import { serveRegistry } from "../../registry/server/serve.ts";
 import type { CommandFunction } from "../command.ts";
 import type { REGISTRY_SERVE_FLAGS } from "../flags/other.ts";
@@ -27,7 +28,7 @@ export const registryServeCommand: CommandFunction<typeof REGISTRY_SERVE_FLAGS> 
   // The first line of standard output is the address: scripts that take a free port read it.
   stdout.write(`${server.url}\n`);
   stderr.write(`Serving ${flags.dir} on ${server.url}; stop with Ctrl-C\n`);
-  await interrupted();
+  await new Promise<void>((resolve) => onInterrupt(resolve));
   await server.close();
   return 0;
 };
@@ -52,15 +53,3 @@ async function credentialsOf(
   const text = new TextDecoder().decode(await readFileBytes(passwordFile, MAX_PASSWORD_FILE_BYTES));
   return { username, password: text.replace(/\r?\n$/, "") };
 }
-
-function interrupted(): Promise<void> {
-  return new Promise((resolve) => {
-    const stop = (): void => {
-      for (const signal of STOP_SIGNALS) process.off(signal, stop);
-      resolve();
-    };
-    for (const signal of STOP_SIGNALS) process.on(signal, stop);
-  });
-}
-
-const STOP_SIGNALS = ["SIGINT", "SIGTERM"] as const;

@@ -42,16 +42,11 @@ export const signCommand: CommandFunction<typeof SIGN_FLAGS> = async (call) => {
   const conventions = conventionsOf(flags, env, new Date(), stderr);
   const references = args.map((image) => parseReference(image)); // all of them, before anything is signed
   await using keys = await openSigningKeys([settings.key], call, { signal });
-  const run = openOneByOne(
-    { registry, conventions, keys: keys.keys },
-    call,
-    signal,
-    keys.signHosted,
-  );
+  using images = openOneByOne({ registry, conventions, keys: keys.keys }, call, keys.signHosted);
   for (const [at, image] of args.entries()) {
     if (references[at]?.digest === undefined) stderr.write(tagWarning(image));
     const target = { type: "reference", reference: image } as const;
-    const verdict = await run({
+    const verdict = await images.run({
       ...settings,
       id: `${at + 1}`,
       target,

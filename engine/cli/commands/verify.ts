@@ -41,12 +41,12 @@ export const verifyCommand: CommandFunction<typeof VERIFY_FLAGS> = async (call) 
     { signal },
     settings.signatureDigestAlgorithm,
   );
-  const run = openOneByOne({ registry, conventions, keys }, call, signal, refuseToSign);
+  using images = openOneByOne({ registry, conventions, keys }, call, refuseToSign);
   for (const [at, image] of args.entries()) {
     const target = flags["local-image"]
       ? ({ type: "layout", path: image } as const)
       : ({ type: "reference", reference: image } as const);
-    const verdict = await run({ ...settings, id: `${at + 1}`, target });
+    const verdict = await images.run({ ...settings, id: `${at + 1}`, target });
     const code = report(verdict, call);
     if (code !== 0) return code;
   }
