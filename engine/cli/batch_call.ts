@@ -1,0 +1,35 @@
+import type { Conventions } from "../artifacts/conventions.ts";
+import type { BatchFlags } from "../batch/settings.ts";
+import type { RunKey } from "../keys/key_ring.ts";
+import type { RegistryOptions } from "../registry/session.ts";
+import type { Invocation } from "./command.ts";
+import type { FlagValues } from "./flag.ts";
+import type { BATCH_RUN_FLAGS } from "./flags/batch.ts";
+import type { GLOBAL_FLAGS } from "./flags/global.ts";
+import type { SigningKeys } from "./open_keys.ts";
+
+/** What `batch sign` and `batch verify` have in common. */
+export interface BatchCall {
+  readonly call: Omit<Invocation<Record<string, never>>, "flags"> & {
+    readonly flags: FlagValues<typeof BATCH_RUN_FLAGS & typeof GLOBAL_FLAGS>;
+  };
+  readonly flags: BatchFlags;
+  readonly registry: RegistryOptions;
+  readonly conventions: Conventions;
+  /** Opens the keys that the targets need: once, before the first worker starts. */
+  readonly openKeys: (uris: readonly string[], options: OpenOptions) => Promise<BatchKeys>;
+}
+
+/** How the keys of a batch are opened. */
+export interface OpenOptions {
+  readonly signal: AbortSignal;
+  /** Standard input is the list of targets, not a password. */
+  readonly stdinIsTaken: boolean;
+}
+
+/** The keys of a batch, and what closes them. */
+export interface BatchKeys {
+  readonly keys: readonly RunKey[];
+  readonly signHosted: SigningKeys["signHosted"];
+  readonly close: () => Promise<void>;
+}

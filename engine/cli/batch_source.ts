@@ -1,0 +1,116 @@
+import { dirname, resolve } from "node:path";
+import { MAX_BATCH_MANIFEST_BYTES, readManifest } from "../batch/manifest.ts";
+import {
+  checkPlan,
+  countTargets,
+  keysOf,
+  keysOfManifest,
+  type PlanContext,
+  type PlanItem,
+  planLines,
+  planManifest,
+} from "../batch/plan.ts";
+import { batchExitCode } from "../batch/run_batch.ts";
+import { type BatchFlags, settle } from "../batch/settings.ts";
+import { sha256 } from "../crypto/hash.ts";
+import { Budgets, createBudgetMemory } from "../io/budget.ts";
+import { readFileBytes } from "../io/files.ts";
+import { stdinLines } from "../io/lines.ts";
+import { LocalShared } from "../io/shared.ts";
+import type { RunKey } from "../keys/key_ring.ts";
+import { openRegistry } from "../registry/client.ts";
+import type { Registry } from "../registry/session.ts";
+import type { BatchCall } from "./batch_call.ts";
+import { namedGeneration } from "./generation.ts";
+import { usage } from "./parse.ts";
+import { printableLine } from "./printable.ts";
+
+/** Where the targets come from. */
+export interface Source {
+  /** As the user wrote it; `-` for standard input. */
+  readonly name: string;
+  /** Absolute; empty for standard input. */
+  readonly path: string;
+  readonly digest: string;
+  readonly total?: number;
+  readonly keys: readonly string[];
+  readonly plan: (context: PlanContext) => AsyncIterable<PlanItem>;
+}
+
+/** Reads the manifest, or makes ready for the list on standard input (`-`). @throws {CosignError} */
+export async function openSource(name: string, flags: BatchFlags): Promise<Source> {
+  if (name === "-") {
+    return {
+      name,
+      path: "",
+      digest: "",
+      keys: keysForLines(flags),
+      plan: (context) => planLines(stdinLines(), context),
+    };
+  }
+  const bytes = await readFileBytes(name, MAX_BATCH_MANIFEST_BYTES);
+  const { manifest, digest } = readManifest(bytes, name, (read) => checkPlan(read, flags));
+  const base = dirname(name);
+  const total = countTargets(manifest);
+  return {
+    name,
+    path: resolve(name),
+    digest,
+    ...(total === undefined ? {} : { total }),
+    keys: keysOfManifest(manifest, flags, base),
+    plan: (context) => planManifest(manifest, base, context),
+  };
+}
+
+function keysForLines(flags: BatchFlags): readonly string[] {
+  try {
+    return keysOf(settle({ target: {}, flags, defaults: {}, policies: {} }));
+  } catch (error) {
+    if (error instanceof SyntaxError) throw usage("A list of references needs --key");
+    throw error;
+  }
+}
+
+/** What a source's plan is made with. */
+export function contextOf(
+  flags: BatchFlags,
+  keys: readonly RunKey[],
+  registry: Registry,
+  signal: AbortSignal,
+): PlanContext {
+  const digests = new Map(keys.map(({ uri, spki }) => [uri, sha256(spki).toHex()]));
+  return { flags, registry, signal, keyDigest: (uri) => digests.get(uri) ?? uri };
+}
+
+/** Prints a line a target; nothing is signed, verified or written. */
+export async function dryRun(
+  source: Source,
+  { call, flags, registry }: BatchCall,
+): Promise<number> {
+  const listing = openRegistry(registry, {
+    shared: new LocalShared(),
+    budgets: new Budgets(createBudgetMemory(), 1),
+    env: call.env,
+  });
+  const counts = { targets: 0, faults: 0 };
+  for await (const item of source.plan(
+    contextOf(flags, [], listing, new AbortController().signal),
+  )) {
+    if (item.kind === "job") {
+      counts.targets += 1;
+      const { job } = item;
+      const how =
+        job.op === "sign" ? `${job.key}, ${job.formats.join(" and ")}` : job.keys.join(", ");
+      call.stdout.write(`${printableLine(`${job.op} ${item.target} (${how})`)}\n`);
+    } else {
+      if (item.outcome === "error") counts.faults += 1;
+      const { code, message } = item.reason;
+      call.stderr.write(
+        `${printableLine(`${item.outcome} ${item.target}: ${code}: ${message}`)}\n`,
+      );
+    }
+  }
+  call.stderr.write(`${counts.targets} targets, ${counts.faults} errors; nothing was done\n`);
+  const tally = { passed: counts.targets, failed: 0, error: counts.faults, skipped: 0, open: 0 };
+  return batchExitCode({ tally, complete: true }, namedGeneration(call.flags.compat));
+}

@@ -1,0 +1,85 @@
+import { Broker } from "../batch/broker.ts";
+import { Pool } from "../batch/pool.ts";
+import type { BatchWork } from "../batch/run_batch.ts";
+import { PROTOCOL, type RunSetup } from "../batch/run_setup.ts";
+import { Budgets, createBudgetMemory } from "../io/budget.ts";
+import { processorCount, programUrl } from "../io/program.ts";
+import { LocalShared } from "../io/shared.ts";
+import type { ErrorReport } from "../model/errors.ts";
+import { openRegistry } from "../registry/client.ts";
+import type { BatchCall, BatchKeys } from "./batch_call.ts";
+import { contextOf, type Source } from "./batch_source.ts";
+
+/** Jobs given to a worker beyond those it works on: the places of jobs that pause are lent to them. */
+const LENT_PLACES = 4;
+const MAX_DEFAULT_WORKERS = 8; // the registry's budget is used up long before
+
+/** What a run opens when there is something to do. Whoever made it disposes of it. */
+export class BatchResources {
+  readonly #source: Source;
+  readonly #batch: BatchCall;
+  readonly #ended: AbortController = new AbortController();
+  #keys: BatchKeys | undefined;
+  #pool: Pool | undefined;
+
+  constructor(source: Source, batch: BatchCall) {
+    this.#source = source;
+    this.#batch = batch;
+  }
+
+  /** Opens the keys, then what the workers need; they start with the first job. */
+  async open(): Promise<BatchWork> {
+    const { flags, registry, conventions, call, openKeys } = this.#batch;
+    const source = this.#source;
+    const { keys, signHosted } = await this.#openKeys(openKeys);
+    const threads = threadsFor(call.flags.workers, source.total);
+    const setup: RunSetup = {
+      protocol: PROTOCOL,
+      registry,
+      conventions,
+      keys,
+      jobsPerThread: call.flags.concurrency,
+      threads,
+      budgets: createBudgetMemory(),
+    };
+    const broker = new Broker(new LocalShared(), signHosted);
+    const pool = new Pool({ entry: programUrl(), threads, setup, broker });
+    this.#pool = pool;
+    const listing = openRegistry(registry, {
+      shared: broker.shared,
+      budgets: new Budgets(setup.budgets, threads),
+      env: call.env,
+    });
+    return {
+      plan: (signal) => source.plan(contextOf(flags, keys, listing, signal)),
+      run: (job) => pool.run(job),
+      limit: threads * call.flags.concurrency * LENT_PLACES,
+    };
+  }
+
+  /** Ends what is in flight. */
+  abort(reason: ErrorReport): void {
+    this.#ended.abort();
+    this.#pool?.abort(reason);
+  }
+
+  async #openKeys(openKeys: BatchCall["openKeys"]): Promise<BatchKeys> {
+    const stdinIsTaken = this.#source.path === "";
+    const opened = await openKeys(this.#source.keys, {
+      signal: this.#ended.signal,
+      stdinIsTaken,
+    });
+    this.#keys = opened;
+    return opened;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#pool?.close();
+    await this.#keys?.close();
+  }
+}
+
+function threadsFor(workers: number | undefined, total: number | undefined): number {
+  const wanted = workers ?? Math.min(processorCount(), MAX_DEFAULT_WORKERS);
+  return Math.max(1, Math.min(wanted, total ?? wanted));
+}
