@@ -5,13 +5,16 @@ import type { ConnectionOptions } from "./connection.ts";
 const clients: Map<string, Deno.HttpClient> = new Map();
 const PROXY_VARIABLES = ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"];
 
-/** {@link import("./connection.ts").Transport} of Deno. */
+/**
+ * {@link import("./connection.ts").Transport} of Deno. It always checks certificates: `insecure` needs
+ * Deno's own flag `--unsafely-ignore-certificate-errors`.
+ */
 export function denoTransport(
   url: string,
   init: RequestInit,
   connection: ConnectionOptions,
 ): Promise<Response> {
-  const key = JSON.stringify([connection, connection.insecure ? new URL(url).hostname : ""]);
+  const key = JSON.stringify(connection);
   let client = clients.get(key);
   if (client === undefined) {
     client = withoutProxyVariables(() => openClient(url, connection));
@@ -23,7 +26,7 @@ export function denoTransport(
 }
 
 function openClient(url: string, connection: ConnectionOptions): Deno.HttpClient {
-  const { proxy, caPem, certificatePem, keyPem, serverName, insecure } = connection;
+  const { proxy, caPem, certificatePem, keyPem, serverName } = connection;
   if (serverName !== undefined && serverName !== new URL(url).hostname) {
     throw new CosignError(
       "FEATURE_UNAVAILABLE",
@@ -37,7 +40,6 @@ function openClient(url: string, connection: ConnectionOptions): Deno.HttpClient
       ? {}
       : { cert: certificatePem, key: keyPem }),
     ...(proxy === undefined ? {} : { proxy: { url: proxy } }),
-    ...(insecure ? { unsafelyIgnoreCertificateErrors: [new URL(url).hostname] } : {}),
   });
 }
 
