@@ -103,9 +103,9 @@ export function parseCredentialFile(bytes: Uint8Array, path: string): Credential
       for (const [key, helper] of Object.entries(helpers)) {
         if (normalName(key) !== normalName(registry)) continue;
         if (typeof helper !== "string") throw invalid(path, `"credHelpers" of "${key}" is no text`);
-        return helper;
+        return helper || undefined; // none for this one, whatever is there for all
       }
-      return store === "" ? undefined : store;
+      return store || undefined;
     },
     credentialsFor: (registry, repository) => {
       const name = normalName(registry);
