@@ -10,6 +10,7 @@ import {
   retry,
 } from "./retry.ts";
 
+const ATTEMPTS = 4;
 const MAX_REDIRECTS = 5;
 const MAX_BODY_BYTES = 16 * 1024 * 1024; // keys, certificates, answers of key services: none is larger
 
@@ -28,8 +29,9 @@ export function plainFetch(env: Environment): PlainFetch {
   const client = httpClient({ env });
   return async (url, init = {}) => {
     const { signal } = init;
-    return await retry((attempt) => tryOnce(client, url, init, attempt), {
-      attempts: isRepeatable(init) ? 4 : 1,
+    const attempts = isRepeatable(init) ? ATTEMPTS : 1;
+    return await retry((attempt) => tryOnce(client, url, init, { attempt, attempts }), {
+      attempts,
       ...(signal === undefined || signal === null ? {} : { signal }),
     });
   };
@@ -39,11 +41,11 @@ async function tryOnce(
   client: HttpClient,
   url: string,
   init: RequestInit,
-  attempt: number,
+  { attempt, attempts }: { readonly attempt: number; readonly attempts: number },
 ): Promise<Attempt<Response>> {
   try {
     const response = await followed(client, url, init);
-    if (!isTransientStatus(response.status) || attempt >= 4) return { value: response };
+    if (!isTransientStatus(response.status) || attempt >= attempts) return { value: response };
     const afterMs = parseRetryAfter(response.headers.get("retry-after"), Date.now());
     const transient = new CosignError(
       response.status === 429 ? "REGISTRY_RATE_LIMITED" : "REGISTRY_UNAVAILABLE",

@@ -1,0 +1,93 @@
+import { afterAll, describe, expect, test } from "bun:test";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+
+const root = join(import.meta.dir, "..");
+const main = join(root, "main.ts");
+const dir = mkdtempSync(join(tmpdir(), "main-"));
+afterAll(() => rmSync(dir, { recursive: true }));
+
+function start(argv: readonly string[], env: Readonly<Record<string, string>> = {}) {
+  return Bun.spawn([process.execPath, main, ...argv], {
+    cwd: dir,
+    env: { PATH: process.env["PATH"] ?? "", HOME: dir, ...env },
+    stdin: "ignore",
+    stdout: "pipe",
+    stderr: "pipe",
+  });
+}
+
+describe("main.ts", () => {
+  test("runs a command line and ends with its exit code", async () => {
+    const version = start(["version"]);
+    expect(await version.stdout.text()).toContain("GitVersion:    v");
+    expect(await version.exited).toBe(0);
+    const wrong = start(["verify", "--nope"]);
+    expect(await wrong.stderr.text()).toContain("code: USAGE\n");
+    expect(await wrong.exited).toBe(2);
+  });
+
+  test("does not crash when nobody reads its output", async () => {
+    const shell = Bun.spawn(
+      [
+        "bash",
+        "-c",
+        `"$0" "$1" plugins list --json | true; echo "\${PIPESTATUS[0]}"`,
+        process.execPath,
+        main,
+      ],
+      { cwd: dir, env: { PATH: process.env["PATH"] ?? "", HOME: dir }, stderr: "pipe" },
+    );
+    expect(await shell.stdout.text()).toBe("0\n");
+    expect(await shell.stderr.text()).toBe("");
+  });
+
+  test("refuses NODE_TLS_REJECT_UNAUTHORIZED=0 at its start", async () => {
+    const refused = start(["version"], { NODE_TLS_REJECT_UNAUTHORIZED: "0" });
+    expect(await refused.stderr.text()).toContain("code: ENVIRONMENT_REFUSED\n");
+    expect(await refused.stdout.text()).toBe("");
+    expect(await refused.exited).toBe(2);
+  });
+
+  test("serves a registry until it is told to stop, and says where", async () => {
+    const serving = start([
+      "registry",
+      "serve",
+      "--dir",
+      join(dir, "r"),
+      "--listen",
+      "127.0.0.1:0",
+    ]);
+    const reader = serving.stdout.getReader();
+    const { value } = await reader.read();
+    const url = new TextDecoder().decode(value).trim();
+    expect(url).toMatch(/^http:\/\/127\.0\.0\.1:\d+$/);
+    expect((await fetch(`${url}/v2/`)).status).toBe(200);
+    serving.kill("SIGTERM");
+    expect(await serving.exited).toBe(0);
+  });
+
+  test("loads neither cryptography nor registries for its version", () => {
+    const loaded = closure("engine/cli/run.ts", "engine/cli/commands/version.ts");
+    expect(loaded).toContain("engine/cli/commands.ts");
+    const heavy =
+      /^engine\/(?:crypto|formats|verify|plugin_host|registry|keys|artifacts|sign|batch)\/|^(?:valibot|yaml|@noble|@peculiar|tweetnacl|scrypt-js)/;
+    expect(loaded.filter((path) => heavy.test(path))).toEqual([]);
+  });
+});
+
+/** What files load with them: their static imports of values, and theirs. */
+function closure(...files: readonly string[]): readonly string[] {
+  const found = new Set(files);
+  for (const file of found) {
+    if (!file.endsWith(".ts")) continue;
+    const source = readFileSync(join(root, file), "utf8");
+    for (const [, specifier = ""] of source.matchAll(
+      /^(?:import|export)\s(?!type\s)(?:[^"';]*?\sfrom\s)?"([^"]+)"/gm,
+    )) {
+      found.add(specifier.startsWith(".") ? join(dirname(file), specifier) : specifier);
+    }
+  }
+  return [...found];
+}
