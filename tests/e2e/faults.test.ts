@@ -76,13 +76,13 @@ onBothRegistries((_name, start) => {
     "batch sign leaves one signature an image when 30 % of the requests are answered by 429 or 503",
     async () => {
       tap.onRequest((request) => request.forward());
-      const images = await pushImages(tap.host, "faults/sign", 40);
+      const images = await pushImages(tap.host, "faults/sign", 16);
       tap.onRequest(makeFaulty(seededRandom(2)));
-      await sign(images.slice(0, 20), "cosign.key", "legacy");
-      await sign(images.slice(20), "cosign.key", "bundle");
+      await sign(images.slice(0, 8), "cosign.key", "legacy");
+      await sign(images.slice(8), "cosign.key", "bundle");
       const counts = await Promise.all(
         images.map((image, n) =>
-          countSignatures(registry.host, image, n < 20 ? "legacy" : "bundle"),
+          countSignatures(registry.host, image, n < 8 ? "legacy" : "bundle"),
         ),
       );
       expect(counts.filter((count) => count !== 1)).toEqual([]);
