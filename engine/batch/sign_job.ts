@@ -1,6 +1,8 @@
+import { randomUUID } from "node:crypto";
 import pLimit from "p-limit";
 import { resolve } from "../artifacts/resolve.ts";
-import { parseBase64 } from "../model/bytes.ts";
+import { sha256 } from "../crypto/hash.ts";
+import { parseBase64, utf8 } from "../model/bytes.ts";
 import { reportError } from "../model/errors.ts";
 import type { SignJob } from "../model/job.ts";
 import type { Subject } from "../model/subject.ts";
@@ -42,12 +44,13 @@ async function signSubject(
     signal,
   );
   try {
+    const skipSigned = job.skipSigned || !(await isFirst(subject, job, scope));
     for (const format of job.formats) {
       const identities = format === "legacy" ? (job.identities ?? [undefined]) : [undefined];
       for (const identity of identities) {
         const fact = await sign(subject, format, signer, stores, {
           annotations: job.annotations,
-          skipSigned: job.skipSigned,
+          skipSigned,
           upload: job.upload ?? true,
           now: context.now(),
           idle: context.idle,
@@ -65,6 +68,24 @@ async function signSubject(
   } finally {
     turn.release();
   }
+}
+
+/**
+ * Whether nobody in this run has begun to sign this digest like this. A digest that several tags
+ * name is signed once: the others look for our signature first, also when the first was lost.
+ */
+async function isFirst(subject: Subject, job: SignJob, scope: JobScope): Promise<boolean> {
+  const { context, stores, signal } = scope;
+  const { key, formats, annotations, identities } = job;
+  const place = stores.companionsOf(subject).name;
+  const what = JSON.stringify([place, subject.digest, key, formats, annotations, identities]);
+  const mine = randomUUID();
+  const first = await context.shared.once(
+    `signed:${sha256(utf8(what)).toBase64()}`,
+    async () => ({ value: mine }),
+    signal,
+  );
+  return first === mine;
 }
 
 function withoutMade({ made, ...fact }: SignatureFact): SignatureFact {
