@@ -2,6 +2,7 @@ import type { Environment } from "../io/env.ts";
 import type { PluginTable } from "../plugin_host/table.ts";
 import type { FlagTable, FlagValues } from "./flag.ts";
 import { GLOBAL_FLAGS } from "./flags/global.ts";
+import { refuseLater } from "./refuse_later.ts";
 
 /** Where a command writes. */
 export interface Output {
@@ -54,6 +55,8 @@ export interface CommandSpec<F extends FlagTable> {
   };
   /** Whether flags that are not given come from `COSIGN_<FLAG>`. Default true. */
   readonly environment?: boolean;
+  /** Whether it calls `refuseLater()` itself, after checks that come before. Default false. */
+  readonly refusesLater?: boolean;
   /** Loads what the command does; only called when it is asked for. */
   readonly load: () => Promise<CommandFunction<F>>;
 }
@@ -85,6 +88,7 @@ export function command<F extends FlagTable>(spec: CommandSpec<F>): Command {
     args: spec.args,
     environment: spec.environment ?? true,
     run: async (call) => {
+      if (spec.refusesLater !== true) refuseLater(spec.flags, call.flags, call.given);
       const perform = await spec.load();
       // parseFlags() was given this very table, so that its values have this very type.
       const flags = call.flags as Invocation<F>["flags"];

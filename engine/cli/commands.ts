@@ -29,12 +29,14 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
     brief: "Sign container images",
     flags: SIGN_FLAGS,
     args: IMAGES,
+    refusesLater: true,
     load: async () => (await import("./commands/sign.ts")).signCommand,
   }),
   verify: command({
     brief: "Verify the signatures of container images",
     flags: VERIFY_FLAGS,
     args: IMAGES,
+    refusesLater: true,
     load: async () => (await import("./commands/verify.ts")).verifyCommand,
   }),
   "generate-key-pair": command({

@@ -100,6 +100,16 @@ describe("runCli()", () => {
     expect((await codeOf([], { BUN_OPTIONS: "--preload=x" }))[1]).toBe("ENVIRONMENT_REFUSED");
   });
 
+  test("refuses in every command what a later version has", async () => {
+    for (const argv of [
+      ["batch", "verify", "--k8s-keychain", "m.yaml"],
+      ["batch", "sign", "--k8s-keychain", "m.yaml"],
+      ["public-key", "--sk"],
+    ]) {
+      expect((await codeOf(argv)).slice(0, 2)).toEqual([1, "FEATURE_UNAVAILABLE"]);
+    }
+  });
+
   test("writes stdout to --output-file, by flag or by variable", async () => {
     const file = join(dir, "out.txt");
     expect(await cli(["version", "--output-file", file])).toEqual({

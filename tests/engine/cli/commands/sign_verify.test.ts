@@ -232,13 +232,18 @@ describe("sign and verify", () => {
       ({ argv }) => argv[0] === "sign" && argv.at(-1)?.includes("legacy-v1-tags-index"),
     );
     const index = `${registry.host}/cli/index@${record?.argv.at(-1)?.split("@")[1]}`;
-    const signed = await sign("-r", "--format=bundle", index);
+    await sign("--format=bundle", index);
+    expect((await verify("-r", index)).code).toBe(12); // its images have signatures, by another key
+    const alone = await verify("-r", "--recursive-policy=index", index);
+    expect(alone.code).toBe(0);
+    expect(alone.stdout.match(/"docker-manifest-digest"/g)).toHaveLength(1); // of what was verified
+    const signed = await sign("-r", "--skip-signed", "--format=bundle", index);
     expect(signed.code).toBe(0);
     const count = signed.stderr.match(/Pushing signature to/g)?.length ?? 0;
-    expect(count).toBeGreaterThan(1);
+    expect(count).toBeGreaterThan(0);
     const { code, stderr } = await verify("-r", "--recursive-policy=all", index);
     expect(code).toBe(0);
-    expect(stderr.match(/^Verification for /gm)).toHaveLength(count);
+    expect(stderr.match(/^Verification for /gm)).toHaveLength(count + 1);
   });
 
   test("read a password from nowhere but where it is, and say what is wrong with it", async () => {
