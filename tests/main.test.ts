@@ -1,8 +1,9 @@
-import { afterAll, describe, expect, test } from "bun:test";
+import { afterAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 
+setDefaultTimeout(60_000); // processes on a busy machine
 const root = join(import.meta.dir, "..");
 const main = join(root, "main.ts");
 const dir = mkdtempSync(join(tmpdir(), "main-"));
@@ -48,6 +49,34 @@ describe("main.ts", () => {
     expect(await refused.stderr.text()).toContain("code: ENVIRONMENT_REFUSED\n");
     expect(await refused.stdout.text()).toBe("");
     expect(await refused.exited).toBe(2);
+  });
+
+  test("asks before it replaces a private key, and takes only y for yes", async () => {
+    const generate = async (answer: string) => {
+      const child = Bun.spawn([process.execPath, main, "generate-key-pair"], {
+        cwd: dir,
+        env: { PATH: process.env["PATH"] ?? "", HOME: dir, COSIGN_PASSWORD: "" },
+        stdin: new TextEncoder().encode(answer),
+        stdout: "pipe",
+        stderr: "pipe",
+      });
+      const stderr = await child.stderr.text();
+      return { code: await child.exited, stderr };
+    };
+    const written = "Private key written to cosign.key\nPublic key written to cosign.pub\n";
+    const question =
+      "WARNING: File cosign.key already exists. Overwrite?\nAre you sure you would like to continue? [y/N] ";
+    expect(await generate("")).toEqual({ code: 0, stderr: written });
+    const before = readFileSync(join(dir, "cosign.key"), "utf8");
+    for (const answer of ["n\n", "", "yes\n"]) {
+      const { code, stderr } = await generate(answer);
+      expect(code).toBe(1);
+      expect(stderr).toStartWith(question);
+      expect(stderr).toContain("code: PROMPT_DECLINED\n");
+    }
+    expect(readFileSync(join(dir, "cosign.key"), "utf8")).toBe(before);
+    expect(await generate("y\n")).toEqual({ code: 0, stderr: question + written });
+    expect(readFileSync(join(dir, "cosign.key"), "utf8")).not.toBe(before);
   });
 
   test("serves a registry until it is told to stop, and says where", async () => {

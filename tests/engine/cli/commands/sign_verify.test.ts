@@ -1,6 +1,6 @@
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { createHash, createPublicKey, verify as verifyBytes } from "node:crypto";
-import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { startEmbeddedRegistry } from "../../../support/embedded_registry.ts";
@@ -11,6 +11,7 @@ import { pushImage } from "../../../support/uploads.ts";
 import { readCommands, readVector } from "../../../support/vectors.ts";
 import { cli } from "../_cli.ts";
 
+setDefaultTimeout(60_000); // stretching passwords on a busy machine
 const PASSWORD = { COSIGN_PASSWORD: "pässword" };
 const NO_LOG = "--tlog-upload=false";
 const IGNORE_LOG = "--insecure-ignore-tlog";
@@ -190,6 +191,17 @@ describe("sign and verify", () => {
       "application/vnd.dev.sigstore.bundle.v0.3+json",
     );
     expect(statSync(file("sig")).mode & 0o777).toBe(0o600);
+  });
+
+  test("write a file for each image of an index with -r", async () => {
+    await pushVectorRepository(registry.host, "legacy-v2-tags-index", "cli/index-files");
+    const digest = "sha256:b8fec9a69289a8f9aa247bbd69c6fb9f3720bc76cd2b0d018750e4784ff91f59";
+    const index = `${registry.host}/cli/index-files@${digest}`;
+    const output = `--output-signature=${file("each")}`;
+    expect((await sign("-r", "--format=legacy", "--upload=false", output, index)).code).toBe(0);
+    const written = readdirSync(dir).filter((name) => name.startsWith("each"));
+    expect(written).toContain(`each-${digest.replace(":", "-")}`);
+    expect(written).toHaveLength(3);
   });
 
   test("sign a payload of the user's with --payload", async () => {
