@@ -128,9 +128,8 @@ export class RegistryHost {
       const answersNoTls = fault === "refused" || fault === "no-tls" || fault === "broken";
       if (!answersNoTls || !this.#mayBePlain()) throw error;
       const plain = await over("http").catch((second: unknown) => {
-        throw hasCode(second, "CANCELLED", "DEADLINE_EXCEEDED") || fault === "refused"
-          ? second
-          : error;
+        // Where only https answered at all, its error is the one that tells something.
+        throw fault !== "refused" && networkFault(second) === "refused" ? error : second;
       });
       // "Client sent an HTTP request to an HTTPS server": it speaks TLS, but not with us.
       if (plain.reply.status === 400) throw error;
