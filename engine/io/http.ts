@@ -27,8 +27,11 @@ export interface HttpRequest {
   readonly method: string;
   readonly url: string;
   readonly headers?: Readonly<Record<string, string>>;
-  /** Bytes, or what makes the stream of them anew for each attempt (then name `content-length`). */
-  readonly body?: Uint8Array | (() => ReadableStream<Uint8Array>);
+  /**
+   * Bytes, or what makes the stream of them anew for each attempt (then name `content-length`). It calls
+   * `progress` for every piece: the time begins anew.
+   */
+  readonly body?: Uint8Array | ((progress: () => void) => ReadableStream<Uint8Array>);
   readonly tls?: TlsOptions;
   /** Time without headers, and later without another byte of the body, in milliseconds. Default 60,000. */
   readonly timeoutMs?: number;
@@ -89,7 +92,7 @@ export function httpClient(options: HttpOptions): HttpClient {
         ...outcome,
       });
     try {
-      const raw = await transport(request.url, requestInit(request, watchdog.signal), connection);
+      const raw = await transport(request.url, requestInit(request, watchdog), connection);
       watchdog.touch();
       tell({ status: raw.status });
       return { status: raw.status, headers: raw.headers, url: request.url, raw, watchdog };
@@ -111,13 +114,7 @@ export function httpClient(options: HttpOptions): HttpClient {
 export async function readBody(response: HttpResponse, limitBytes: number): Promise<Uint8Array> {
   const { raw, watchdog, headers, url } = response;
   try {
-    const encoding = headers.get("content-encoding");
-    if (encoding !== null && encoding !== "" && encoding !== "identity") {
-      throw new CosignError(
-        "REGISTRY_PROTOCOL",
-        `Cannot read "${redactUrl(url)}": it is encoded as ${JSON.stringify(encoding.slice(0, 40))}, which was not asked for`,
-      );
-    }
+    refuseEncoding(response);
     const announced = announcedBytes(headers);
     if (announced !== undefined && announced > limitBytes) throw tooLong(url, limitBytes);
     if (announced !== undefined && announced <= ONE_GO_BYTES) {
@@ -130,6 +127,43 @@ export async function readBody(response: HttpResponse, limitBytes: number): Prom
   } finally {
     discardBody(response);
   }
+}
+
+/**
+ * The pieces of a body as they come, in all `sizeBytes`. Whoever stops early gives up the rest.
+ *
+ * @throws {CosignError} `DIGEST_MISMATCH` when it has another length, else as {@link readBody}.
+ */
+export async function* streamBody(
+  response: HttpResponse,
+  sizeBytes: number,
+): AsyncGenerator<Uint8Array> {
+  const { raw, watchdog, url } = response;
+  const reader = raw.body?.getReader();
+  let gotBytes = 0;
+  try {
+    refuseEncoding(response);
+    for (;;) {
+      const { done, value } = (await reader?.read()) ?? { done: true };
+      if (done || value === undefined) break;
+      watchdog.touch();
+      gotBytes += value.length;
+      if (gotBytes > sizeBytes) break;
+      yield value;
+    }
+  } catch (cause) {
+    if (cause instanceof CosignError) throw cause;
+    throw networkError(cause, "GET", url, watchdog);
+  } finally {
+    watchdog.close();
+    reader?.cancel().catch(() => {});
+  }
+  if (gotBytes === sizeBytes) return;
+  const got = gotBytes > sizeBytes ? "more" : `${gotBytes}`;
+  throw new CosignError(
+    "DIGEST_MISMATCH",
+    `Cannot read "${redactUrl(url)}": it has ${got} bytes, expected ${sizeBytes}`,
+  );
 }
 
 /** Gives up what is still to come of a body. */
@@ -213,15 +247,26 @@ export class Watchdog {
   }
 }
 
-function requestInit(request: HttpRequest, signal: AbortSignal): RequestInit {
+function requestInit(request: HttpRequest, watchdog: Watchdog): RequestInit {
   const { method, headers, body } = request;
   return {
     method,
     headers: { "accept-encoding": "identity", ...headers },
     redirect: "manual",
-    signal,
-    ...(body === undefined ? {} : { body: typeof body === "function" ? body() : body }),
+    signal: watchdog.signal,
+    ...(body === undefined
+      ? {}
+      : { body: typeof body === "function" ? body(() => watchdog.touch()) : body }),
   };
+}
+
+function refuseEncoding({ headers, url }: HttpResponse): void {
+  const encoding = headers.get("content-encoding");
+  if (encoding === null || encoding === "" || encoding === "identity") return;
+  throw new CosignError(
+    "REGISTRY_PROTOCOL",
+    `Cannot read "${redactUrl(url)}": it is encoded as ${JSON.stringify(encoding.slice(0, 40))}, which was not asked for`,
+  );
 }
 
 async function readChunks(response: HttpResponse, limitBytes: number): Promise<Uint8Array> {

@@ -10,9 +10,9 @@ import type { Scoped } from "./scoped.ts";
 /** Larger blobs are asked for before they are sent. */
 const WORTH_ASKING_BYTES = 64 * 1024;
 /** Chunks where a registry does not take a blob in one piece: gateways commonly let 10 MB through. */
-const CHUNK_BYTES = 8 * 1024 * 1024;
+export const CHUNK_BYTES: number = 8 * 1024 * 1024;
 /** Statuses by which gateways and registries refuse a blob in one piece. */
-const TOO_MUCH_AT_ONCE: readonly number[] = [405, 411, 413, 416];
+export const TOO_MUCH_AT_ONCE: readonly number[] = [405, 411, 413, 416];
 
 /** Reads a blob and checks it. @throws {CosignError} see `Store.blob()`. */
 export async function readBlob(
@@ -140,17 +140,22 @@ export async function writeBlob(
 }
 
 /** Each upload's requests are tried again by themselves where that can be. */
-const UPLOADS = 4;
+export const UPLOADS = 4;
 
-interface Upload {
+/** One blob of one repository. */
+export interface BlobAddress {
   readonly scoped: Scoped;
-  readonly known: KnownBlobs;
-  readonly content: Uint8Array;
   readonly digest: Digest;
   readonly signal: AbortSignal | undefined;
 }
 
-async function hasBlob({ scoped, digest, signal }: Upload): Promise<boolean> {
+interface Upload extends BlobAddress {
+  readonly known: KnownBlobs;
+  readonly content: Uint8Array;
+}
+
+/** Whether a blob is there. */
+export async function hasBlob({ scoped, digest, signal }: BlobAddress): Promise<boolean> {
   const { status } = await scoped.ask({
     method: "HEAD",
     path: `/v2/${scoped.repository}/blobs/${digest}`,
@@ -253,22 +258,24 @@ async function sendChunks(upload: Upload): Promise<void> {
   });
 }
 
-function whatOf({ scoped, digest }: Upload): string {
+/** What an upload is for, as it stands in a message behind "Cannot". */
+export function whatOf({ scoped, digest }: BlobAddress): string {
   return `write blob "${scoped.nameOf(digest)}"`;
 }
 
 /** Where the registry wants the content: it may be another origin, which then gets no credentials. */
-function locationOf(reply: Reply, upload: Upload): string {
+export function locationOf(reply: Reply, upload: BlobAddress): string {
   return resolveLocation(reply.headers.get("location"), reply.url, whatOf(upload)).href;
 }
 
-function withDigest(location: string, digest: Digest): string {
+/** The location of an upload, told the digest that it ends with. */
+export function withDigest(location: string, digest: Digest): string {
   const url = new URL(location);
   url.searchParams.set("digest", digest);
   return url.href;
 }
 
 /** Registries hash while they receive: they must know by what, unless it is the usual. */
-function algorithmQuery(digest: Digest): string {
+export function algorithmQuery(digest: Digest): string {
   return digestAlgorithm(digest) === "sha256" ? "" : "?digest-algorithm=sha512";
 }

@@ -7,11 +7,18 @@ import type { Shared } from "../io/shared.ts";
 import type { Digest } from "../model/digest.ts";
 import { CosignError } from "../model/errors.ts";
 import type { Repository } from "../model/reference.ts";
+import { streamBlob, writeBlobFrom } from "./blob_stream.ts";
 import { KnownBlobs, readBlob, writeBlob } from "./blobs.ts";
 import { RegistryHost } from "./host.ts";
 import { listCatalog, listTags } from "./listing.ts";
 import { headManifest, readManifest, removeManifest, writeManifest } from "./manifests.ts";
-import { type Abilities, announceReferrer, listReferrers } from "./referrers.ts";
+import {
+  type Abilities,
+  announceReferrer,
+  forgetReferrers,
+  hasReferrersApi,
+  listReferrers,
+} from "./referrers.ts";
 import { scopeTo } from "./scoped.ts";
 import type { Registry, RegistryOptions, RequestMeter } from "./session.ts";
 import type { Store } from "./store.ts";
@@ -78,7 +85,11 @@ function repositoryStore(
     name: scoped.name,
     head: (reference, signal) => headManifest(scoped, reference, signal),
     manifest: (reference, signal) => readManifest(scoped, reference, signal),
+    repository: { registry: host.name, repository },
     blob: (descriptor, limitBytes, signal) => readBlob(scoped, descriptor, limitBytes, signal),
+    streamBlob: (descriptor, signal) => streamBlob(scoped, descriptor, signal),
+    pushBlobFrom: (descriptor, source, signal) =>
+      writeBlobFrom(scoped, blobs, descriptor, source, signal),
     pushBlob: (content, digest, signal) => writeBlob(scoped, blobs, content, digest, signal),
     pushManifest: async (content, mediaType, reference, precondition, signal) => {
       const { etag, subject, digest } = await writeManifest(
@@ -97,6 +108,9 @@ function repositoryStore(
       const isListed = listed.delete(referrer.digest);
       return announceReferrer(scoped, store, abilities, isListed, subject, referrer, options);
     },
+    forgetReferrers: (subject, referrers, options) =>
+      forgetReferrers(scoped, store, abilities, subject, referrers, options),
+    listsReferrers: (subject, signal) => hasReferrersApi(scoped, abilities, subject, signal),
     remove: (reference, signal) => removeManifest(scoped, reference, signal),
     enforces: async (kind, prove) => {
       const isEnforced =

@@ -18,7 +18,12 @@ import type { RegistryOptions } from "./session.ts";
 const MAX_REDIRECTS = 5;
 const DEFAULT_CONCURRENCY = 64;
 /** Headers that also another origin than the registry's gets. */
-const PUBLIC_HEADERS: ReadonlySet<string> = new Set(["accept", "content-type", "content-range"]);
+const PUBLIC_HEADERS: ReadonlySet<string> = new Set([
+  "accept",
+  "content-type",
+  "content-range",
+  "content-length",
+]);
 
 interface Contact {
   readonly scheme: "https" | "http";
@@ -261,6 +266,9 @@ export class RegistryHost {
       return { status, headers, url, body: new Uint8Array() };
     }
     if (question.expect.includes(status) && status < 400) {
+      if (question.leaveOpen === true) {
+        return { status, headers, url, body: new Uint8Array(), open: response };
+      }
       return { status, headers, url, body: await readBody(response, question.limitBytes) };
     }
     return { status, headers, url, body: await readErrorBody(response) };

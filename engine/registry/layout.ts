@@ -1,14 +1,22 @@
-import { randomUUID } from "node:crypto";
-import { mkdir, readdir, readFile, rename, stat, writeFile } from "node:fs/promises";
+import { readdir, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { digestOf } from "../crypto/hash.ts";
 import { encodeGoJson, isObject, type Json } from "../formats/go_json.ts";
 import { ANNOTATION, MEDIA } from "../formats/media_types.ts";
-import { descriptorJson, parseDescriptor } from "../formats/oci_manifest.ts";
+import { descriptorJson, isIndex, parseDescriptor } from "../formats/oci_manifest.ts";
 import { parseUtf8, utf8 } from "../model/bytes.ts";
 import type { Descriptor } from "../model/descriptor.ts";
-import { type Digest, digestAlgorithm, digestHex, isDigest } from "../model/digest.ts";
+import { type Digest, isDigest } from "../model/digest.ts";
 import { CosignError, describeError } from "../model/errors.ts";
+import {
+  invalid,
+  isMissing,
+  readLayoutBlob,
+  replaceFile,
+  streamLayoutBlob,
+  writeLayoutBlob,
+  writeLayoutBlobFrom,
+} from "./layout_blobs.ts";
 import type { Store, StoredManifest, Tag } from "./store.ts";
 
 /** As registries limit manifests. */
@@ -45,8 +53,65 @@ export async function readLayoutRoot(path: string): Promise<Descriptor> {
   return root;
 }
 
+/** What a directory of `save` holds, as its `index.json` names it. */
+export interface SavedLayout {
+  readonly root: Descriptor;
+  readonly signatures?: Descriptor;
+  readonly attestations?: Descriptor;
+  /** Further companions, by the tags that they had. */
+  readonly tagged: ReadonlyMap<Tag, Descriptor>;
+}
+
+/** Reads what a directory holds. @throws {CosignError} `LAYOUT_INVALID` as {@link readLayoutRoot}. */
+export async function readSavedLayout(path: string): Promise<SavedLayout> {
+  const root = await readLayoutRoot(path);
+  const entries = await readIndex(path);
+  const ofKind = (kind: string) =>
+    entries.find(({ annotations }) => annotations?.[ANNOTATION.savedKind] === kind);
+  const signatures = ofKind(KIND.signatures);
+  const attestations = ofKind(KIND.attestations);
+  const tagged = new Map<Tag, Descriptor>();
+  for (const entry of entries) {
+    const tag = entry.annotations?.[ANNOTATION.refName];
+    if (tag !== undefined && COMPANION_TAG.test(tag)) tagged.set(tag, entry);
+  }
+  return {
+    root,
+    tagged,
+    ...(signatures === undefined ? {} : { signatures }),
+    ...(attestations === undefined ? {} : { attestations }),
+  };
+}
+
+/** Writes `oci-layout` and `index.json`: after all that they name. @throws {CosignError} `FILE_WRITE`. */
+export async function writeSavedLayout(path: string, saved: SavedLayout): Promise<void> {
+  const { root, signatures, attestations, tagged } = saved;
+  const rootKind = isIndex(root.mediaType) ? KIND.index : KIND.image;
+  const manifests = [
+    savedEntry(root, ANNOTATION.savedKind, rootKind),
+    ...(signatures ? [savedEntry(signatures, ANNOTATION.savedKind, KIND.signatures)] : []),
+    ...(attestations ? [savedEntry(attestations, ANNOTATION.savedKind, KIND.attestations)] : []),
+    ...[...tagged].map(([tag, entry]) => savedEntry(entry, ANNOTATION.refName, tag)),
+  ];
+  const index: Json = { schemaVersion: 2, mediaType: MEDIA.ociIndex, manifests };
+  await replaceFile(join(path, "oci-layout"), utf8(OCI_LAYOUT));
+  await replaceFile(join(path, "index.json"), utf8(encodeGoJson(index)));
+}
+
+function savedEntry(descriptor: Descriptor, name: string, value: string): Json {
+  const { mediaType, digest, sizeBytes } = descriptor;
+  return descriptorJson({ mediaType, digest, sizeBytes, annotations: { [name]: value } });
+}
+
+/** As cosign writes it. */
+const OCI_LAYOUT = `{
+    "imageLayoutVersion": "1.0.0"
+}`;
+const COMPANION_TAG = /^[A-Za-z0-9_.-]{0,60}sha256-[0-9a-f]{64}\.(?:sig|att|sbom)$/;
+
 /** An OCI image layout as a store (OCI image-spec, "Image Layout"), as cosign's `save` and `load` use it. */
 export function openLayout(path: string): Store {
+  let scan: ReturnType<typeof scanReferrers> | undefined;
   const store: Store = {
     name: path,
     head: async (reference) => (await store.manifest(reference))?.descriptor,
@@ -54,28 +119,37 @@ export function openLayout(path: string): Store {
       const entry = isDigest(reference) ? undefined : await entryAt(path, reference);
       const digest = isDigest(reference) ? reference : entry?.digest;
       if (digest === undefined) return undefined;
-      const bytes = await readBlob(path, digest, MAX_MANIFEST_BYTES);
+      const bytes = await readLayoutBlob(path, digest, MAX_MANIFEST_BYTES);
       return bytes === undefined ? undefined : describe(path, digest, bytes, entry);
     },
     blob: async (descriptor, limitBytes) => {
-      const bytes = await readBlob(path, descriptor.digest, limitBytes);
+      const bytes = await readLayoutBlob(path, descriptor.digest, limitBytes);
       if (bytes !== undefined) return bytes;
       throw new CosignError(
         "LAYOUT_INVALID",
         `Cannot read layout "${path}": blob ${descriptor.digest} is not there`,
       );
     },
-    pushBlob: (content, digest) => writeBlob(path, digest, content),
+    pushBlob: (content, digest) => writeLayoutBlob(path, digest, content),
     pushManifest: async (content, mediaType, reference) => {
       const digest = isDigest(reference) ? reference : digestOf(content);
-      await writeBlob(path, digest, content);
+      await writeLayoutBlob(path, digest, content);
+      scan = undefined;
       if (!isDigest(reference)) {
         await putEntry(path, reference, { mediaType, digest, sizeBytes: content.length });
       }
       return undefined;
     },
-    referrers: (digest) => scanReferrers(path, digest),
+    streamBlob: (descriptor) => streamLayoutBlob(path, descriptor),
+    pushBlobFrom: (descriptor, source, signal) =>
+      writeLayoutBlobFrom(path, descriptor, source, signal),
+    referrers: async (digest) => {
+      scan ??= scanReferrers(path);
+      return (await scan).get(digest) ?? [];
+    },
     announceReferrer: () => Promise.resolve(), // found by its subject
+    forgetReferrers: () => Promise.resolve(),
+    listsReferrers: () => Promise.resolve(true),
     remove: () => {
       throw new CosignError("REGISTRY_UNSUPPORTED", `Cannot delete from layout "${path}"`);
     },
@@ -182,35 +256,45 @@ function mediaTypeOf(path: string, bytes: Uint8Array): string {
   }
 }
 
-/** cosign keeps referrers as plain blobs that no index names: they are found by their `subject`. */
-async function scanReferrers(path: string, digest: Digest): Promise<readonly Descriptor[]> {
-  const found: Descriptor[] = [];
+/** cosign keeps referrers as plain blobs that no index names: all are read once, for their `subject`. */
+async function scanReferrers(path: string): Promise<ReadonlyMap<Digest, readonly Descriptor[]>> {
+  const found = new Map<Digest, Descriptor[]>();
   for (const algorithm of ["sha256", "sha512"] as const) {
     const folder = join(path, "blobs", algorithm);
     for (const name of (await listFolder(folder)).sort()) {
+      const own = `${algorithm}:${name}`;
+      if (!isDigest(own)) continue;
       const file = join(folder, name);
-      const { size } = await stat(file);
-      if (size > MAX_REFERRER_BYTES || !isDigest(`${algorithm}:${name}`)) continue;
-      const referrer = referrerOf(await readFile(file), `${algorithm}:${name}` as Digest, digest);
-      if (referrer !== undefined) found.push(referrer);
+      const info = await stat(file);
+      if (!info.isFile() || info.size > MAX_REFERRER_BYTES) continue;
+      const read = referrerOf(await readFile(file), own);
+      if (read === undefined) continue;
+      const others = found.get(read.subject);
+      if (others === undefined) found.set(read.subject, [read.referrer]);
+      else others.push(read.referrer);
     }
   }
   return found;
 }
 
-function referrerOf(bytes: Uint8Array, own: Digest, subject: Digest): Descriptor | undefined {
+function referrerOf(
+  bytes: Uint8Array,
+  own: Digest,
+): { readonly subject: Digest; readonly referrer: Descriptor } | undefined {
   if (bytes[0] !== 0x7b) return undefined;
   const root = parseObject(bytes);
   if (root === undefined || !isObject(root["subject"])) return undefined;
-  if (root["subject"]["digest"] !== subject) return undefined;
+  const subject = root["subject"]["digest"];
+  if (typeof subject !== "string" || !isDigest(subject)) return undefined;
   const { mediaType, artifactType, annotations } = root;
   const described = { mediaType: MEDIA.ociManifest, digest: own, size: bytes.length };
-  return parseDescriptor({
+  const referrer = parseDescriptor({
     ...described,
     ...(typeof mediaType === "string" ? { mediaType } : {}),
     artifactType,
     annotations,
   });
+  return { subject, referrer };
 }
 
 function parseObject(bytes: Uint8Array): Record<string, unknown> | undefined {
@@ -229,75 +313,4 @@ async function listFolder(folder: string): Promise<string[]> {
     if (isMissing(error)) return [];
     throw invalid(folder, describeError(error), error);
   }
-}
-
-function blobPath(path: string, digest: Digest): string {
-  return join(path, "blobs", digestAlgorithm(digest), digestHex(digest));
-}
-
-async function readBlob(
-  path: string,
-  digest: Digest,
-  limitBytes: number,
-): Promise<Uint8Array | undefined> {
-  const bytes = await readLimited(path, blobPath(path, digest), limitBytes);
-  if (bytes === undefined) return undefined;
-  const got = digestOf(bytes, digestAlgorithm(digest));
-  if (got === digest) return bytes;
-  throw new CosignError(
-    "DIGEST_MISMATCH",
-    `Cannot read layout "${path}": a blob is ${got}, expected ${digest}`,
-  );
-}
-
-async function readLimited(
-  path: string,
-  file: string,
-  limitBytes: number,
-): Promise<Uint8Array | undefined> {
-  try {
-    const info = await stat(file); // before it is opened: opening a FIFO waits for its writer
-    if (!info.isFile()) throw invalid(path, `"${file}" is no regular file`);
-    if (info.size > limitBytes) {
-      throw new CosignError(
-        "LIMIT_EXCEEDED",
-        `Cannot read "${file}": it has ${info.size} bytes, at most ${limitBytes} are read`,
-      );
-    }
-    return new Uint8Array(await readFile(file));
-  } catch (error) {
-    if (error instanceof CosignError) throw error;
-    if (isMissing(error)) return undefined;
-    throw invalid(path, describeError(error), error);
-  }
-}
-
-async function writeBlob(path: string, digest: Digest, content: Uint8Array): Promise<void> {
-  const file = blobPath(path, digest);
-  await mkdir(join(file, ".."), { recursive: true });
-  await replaceFile(file, content);
-}
-
-/** Writes a file beside its place and moves it there: it is whole or not there at all. */
-async function replaceFile(file: string, content: Uint8Array): Promise<void> {
-  const temporary = `${file}.${randomUUID()}`;
-  try {
-    await writeFile(temporary, content, { flag: "wx" });
-    await rename(temporary, file);
-  } catch (cause) {
-    throw new CosignError("FILE_WRITE", `Cannot write "${file}": ${describeError(cause)}`, {
-      cause,
-    });
-  }
-}
-
-function isMissing(error: unknown): boolean {
-  return error instanceof Error && "code" in error && error.code === "ENOENT";
-}
-
-function invalid(path: string, why: string, cause?: unknown): CosignError {
-  return new CosignError("LAYOUT_INVALID", `Cannot read layout "${path}": ${why}`, {
-    hint: "A layout is a directory with oci-layout, index.json and blobs/, as cosign save writes it",
-    ...(cause === undefined ? {} : { cause }),
-  });
 }

@@ -1,6 +1,6 @@
 import type { Budgets } from "../io/budget.ts";
 import type { Environment } from "../io/env.ts";
-import type { HttpClient, TlsOptions } from "../io/http.ts";
+import type { HttpClient, HttpRequest, TlsOptions } from "../io/http.ts";
 import type { Shared } from "../io/shared.ts";
 import type { Reply } from "./reply.ts";
 import type { RegistryOptions, RequestMeter } from "./session.ts";
@@ -16,13 +16,16 @@ export interface Question {
   readonly scope: string;
   /** Names in lower case. */
   readonly headers?: Readonly<Record<string, string>>;
-  readonly body?: Uint8Array;
+  /** Bytes, or what makes the stream of them, anew for each request (then `content-length` is among the headers). */
+  readonly body?: HttpRequest["body"];
   /** Statuses that are answers; all others are thrown as errors. */
   readonly expect: readonly number[];
   /** Of the answer's body. */
   readonly limitBytes: number;
   /** The budget that the request is of; by the method when absent. */
   readonly budget?: "referrers";
+  /** The body of an answer that was expected is not read: `Reply.open` is it. Default false. */
+  readonly leaveOpen?: boolean;
   /** False where sending it again after a broken connection would not be the same. Default true. */
   readonly replayable?: boolean;
   /** Whether an answer that is none of `expect` may pass by itself, beside 429 and 5xx. */

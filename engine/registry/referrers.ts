@@ -64,6 +64,46 @@ export async function announceReferrer(
   );
 }
 
+/** Takes deleted manifests off the fallback tag; the tag itself goes when nothing is left on it. */
+export async function forgetReferrers(
+  scoped: Scoped,
+  store: Store,
+  abilities: Abilities,
+  subject: Digest,
+  referrers: ReadonlySet<Digest>,
+  options: SharedWriteOptions,
+): Promise<void> {
+  if (await hasReferrersApi(scoped, abilities, subject, options.signal)) return;
+  const tag = fallbackTag(subject);
+  const isGone = ({ digest }: Descriptor): boolean => referrers.has(digest);
+  let remains = true;
+  await updateSharedManifest(
+    store,
+    tag,
+    (existing) => {
+      const listed = parseFallback(existing, scoped.nameOf(tag));
+      const kept = listed.filter((referrer) => !isGone(referrer));
+      remains = existing === undefined || kept.length > 0;
+      if (kept.length === 0 || kept.length === listed.length) return undefined;
+      return { content: encodeIndex(kept), mediaType: MEDIA.ociIndex };
+    },
+    options,
+  );
+  if (remains) return;
+  const descriptor = await store.head(tag, options.signal);
+  if (descriptor !== undefined) await store.remove(descriptor.digest, options.signal);
+}
+
+/** Whether the registry lists referrers by itself; found out once per registry. */
+export async function hasReferrersApi(
+  scoped: Scoped,
+  abilities: Abilities,
+  subject: Digest,
+  signal?: AbortSignal,
+): Promise<boolean> {
+  return (await askApi(scoped, abilities, subject, signal)) !== "unsupported";
+}
+
 /** The tag where referrers are listed without the API (OCI distribution-spec, "Referrers Tag Schema"). */
 export function fallbackTag(digest: Digest): string {
   return `${digestAlgorithm(digest)}-${digestHex(digest).slice(0, 64)}`;

@@ -1,3 +1,4 @@
+import type { HttpResponse } from "../io/http.ts";
 import { parseUtf8 } from "../model/bytes.ts";
 import { CosignError, type ErrorCode } from "../model/errors.ts";
 
@@ -7,6 +8,8 @@ export interface Reply {
   readonly headers: Headers;
   /** Of errors at most {@link MAX_ERROR_BYTES}, else nothing. */
   readonly body: Uint8Array;
+  /** The body still on its way, where the question asked for it so: whoever has it reads or discards it. */
+  readonly open?: HttpResponse;
   /** Where it came from, after redirects. */
   readonly url: string;
 }

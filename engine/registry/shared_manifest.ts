@@ -10,6 +10,12 @@ import type {
   Tag,
 } from "./store.ts";
 
+/** What {@link updateSharedManifest} needs of a store. */
+export type SharedStore = Pick<
+  Store,
+  "name" | "manifest" | "pushManifest" | "pushBlob" | "enforces"
+>;
+
 /** How {@link updateSharedManifest} waits. */
 export interface SharedManifestOptions extends SharedWriteOptions {
   /** Evenly between 0 and 1 [`Math.random`]. */
@@ -42,7 +48,7 @@ const MAX_ROUNDS = 60;
  * @throws {CosignError} `SIGNATURE_LOST` when our part does not stay, or what the registry says.
  */
 export async function updateSharedManifest(
-  store: Store,
+  store: SharedStore,
   tag: Tag,
   merge: (existing: StoredManifest | undefined) => SharedContent | undefined,
   options: SharedManifestOptions,
@@ -97,7 +103,7 @@ interface Plan {
 
 /** Reads and merges; once more when blobs had to be written or time has passed since the read. */
 async function readAndMerge(
-  store: Store,
+  store: SharedStore,
   tag: Tag,
   merge: (existing: StoredManifest | undefined) => SharedContent | undefined,
   signal: AbortSignal | undefined,
@@ -131,7 +137,7 @@ function preconditionOf(existing: StoredManifest | undefined): Precondition | un
 }
 
 async function write(
-  store: Store,
+  store: SharedStore,
   tag: Tag,
   merged: SharedContent,
   precondition: Precondition | undefined,

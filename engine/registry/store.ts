@@ -1,5 +1,6 @@
 import type { Descriptor } from "../model/descriptor.ts";
 import type { Digest } from "../model/digest.ts";
+import type { Repository } from "../model/reference.ts";
 
 /** A manifest as it lies in a store: the bytes are what was hashed, and were checked against the digest. */
 export interface StoredManifest {
@@ -21,12 +22,29 @@ export type Precondition = { readonly ifMatch: string } | { readonly ifNoneMatch
 export interface Store {
   /** `registry/repository`, or the path of a layout. */
   readonly name: string;
+  /** Absent for a layout. */
+  readonly repository?: Repository;
   /** The descriptor of a manifest without its bytes (`HEAD`); absent when there is no such manifest. */
   head(reference: Digest | Tag, signal?: AbortSignal): Promise<Descriptor | undefined>;
   /** A manifest; absent when there is none. */
   manifest(reference: Digest | Tag, signal?: AbortSignal): Promise<StoredManifest | undefined>;
   /** A blob, whole, at most `limitBytes` (`LIMIT_EXCEEDED`). @throws `REGISTRY_PROTOCOL` when it is not there. */
   blob(descriptor: Descriptor, limitBytes: number, signal?: AbortSignal): Promise<Uint8Array>;
+  /**
+   * A blob bit by bit. Digest and size are checked at its end: whoever stops before believes nothing.
+   *
+   * @throws {CosignError} `DIGEST_MISMATCH`, `REGISTRY_PROTOCOL` when it is not there.
+   */
+  streamBlob(descriptor: Descriptor, signal?: AbortSignal): AsyncIterable<Uint8Array>;
+  /**
+   * Writes a blob that comes bit by bit, unless it is there: of another repository of the same registry it
+   * is mounted. Nothing stays of one that has not its digest.
+   */
+  pushBlobFrom(
+    descriptor: Descriptor,
+    source: BlobSource,
+    signal?: AbortSignal,
+  ): Promise<BlobTransfer>;
   /** Writes a blob unless it is there. */
   pushBlob(content: Uint8Array, digest: Digest, signal?: AbortSignal): Promise<void>;
   /**
@@ -56,6 +74,14 @@ export interface Store {
     referrer: Descriptor,
     options: SharedWriteOptions,
   ): Promise<void>;
+  /** Takes deleted manifests off the list of referrers of `subject`, where the registry does not do so by itself. */
+  forgetReferrers(
+    subject: Digest,
+    referrers: ReadonlySet<Digest>,
+    options: SharedWriteOptions,
+  ): Promise<void>;
+  /** Whether referrers are listed without the help of a tag. */
+  listsReferrers(subject: Digest, signal?: AbortSignal): Promise<boolean>;
   /** Deletes a manifest by digest or a tag. @throws `REGISTRY_UNSUPPORTED` where deletion is off. */
   remove(reference: Digest | Tag, signal?: AbortSignal): Promise<void>;
   /**
@@ -66,6 +92,17 @@ export interface Store {
    */
   enforces?(kind: "ifMatch" | "ifNoneMatch", prove: () => Promise<boolean>): Promise<boolean>;
 }
+
+/** Where the bytes of a blob come from. */
+export interface BlobSource {
+  /** Its bytes, from the beginning each time. */
+  read(signal?: AbortSignal): AsyncIterable<Uint8Array>;
+  /** The repository that has it. */
+  readonly repository?: Repository;
+}
+
+/** How a blob got to where it is. */
+export type BlobTransfer = "present" | "mounted" | "sent";
 
 /** How a manifest that many write is written. */
 export interface SharedWriteOptions {

@@ -3,11 +3,13 @@ import { digestOf } from "../../../engine/crypto/hash.ts";
 import { utf8 } from "../../../engine/model/bytes.ts";
 import type { Digest } from "../../../engine/model/digest.ts";
 import { CosignError } from "../../../engine/model/errors.ts";
-import { updateSharedManifest } from "../../../engine/registry/shared_manifest.ts";
+import {
+  type SharedStore,
+  updateSharedManifest,
+} from "../../../engine/registry/shared_manifest.ts";
 import type {
   Precondition,
   SharedContent,
-  Store,
   StoredManifest,
 } from "../../../engine/registry/store.ts";
 import { onBothRegistries, type TestRegistry } from "../../support/registries.ts";
@@ -179,7 +181,7 @@ function contentOf(names: readonly string[]): SharedContent {
 }
 
 /** Manifests by tag in memory, which keeps preconditions, or ignores them, or has no entity tags at all. */
-class MemoryStore implements Store {
+class MemoryStore implements SharedStore {
   readonly name = "memory/store";
   readonly log: string[] = [];
   readonly #keeps: boolean;
@@ -239,14 +241,4 @@ class MemoryStore implements Store {
   async pushBlob(_content: Uint8Array, _digest: Digest): Promise<void> {
     this.log.push("blob");
   }
-
-  head = (): never => notAsked();
-  blob = (): never => notAsked();
-  referrers = (): never => notAsked();
-  announceReferrer = (): never => notAsked();
-  remove = (): never => notAsked();
-}
-
-function notAsked(): never {
-  throw new Error("Nobody asks for that here");
 }
