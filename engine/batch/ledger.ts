@@ -121,7 +121,7 @@ export class Ledger {
 
   /** Begins a new run, and forgets all but the newest runs of the same manifest. */
   begin(start: RunStart): LedgerRun {
-    return this.#transaction(() => {
+    return this.#durably(() => {
       this.#position = 0;
       const uuid = randomUUID();
       const { lastInsertRowid } = this.#sql(
@@ -141,7 +141,7 @@ export class Ledger {
 
   /** Takes a run up again: what is claimed from now on belongs to its next attempt. */
   resume(run: LedgerRun, digest: string): LedgerRun {
-    return this.#transaction(() => {
+    return this.#durably(() => {
       this.#position = 0;
       this.#sql("update runs set attempt = attempt + 1, digest = ?, complete = 0 where id = ?").run(
         digest,
@@ -301,6 +301,17 @@ export class Ledger {
     });
   }
 
+  /**
+   * A transaction that survives a loss of power. The others survive the death of the process: what
+   * the power takes of them is done again, and a resumed `sign` looks before it signs.
+   */
+  #durably<T>(work: () => T): T {
+    this.#guarded(() => this.#database.exec("pragma synchronous = full"));
+    const result = this.#transaction(work);
+    this.#guarded(() => this.#database.exec("pragma synchronous = normal"));
+    return result;
+  }
+
   #guarded<T>(work: () => T): T {
     return guarded(this.#path, work);
   }
@@ -322,7 +333,6 @@ function prepare(path: string, database: DatabaseSync): void {
     throw foreignLedger(path, `its version is ${version}, expected ${SCHEMA_VERSION}`);
   }
   if (path !== "") database.prepare("pragma journal_mode = wal").get();
-  // FULL: a started job is on the disk before it is given out, even when the power fails.
   database.exec("pragma synchronous = full");
   database.exec("begin immediate"); // takes the lock now, not at the first verdict
   if (id !== APPLICATION_ID) database.exec(SCHEMA);
