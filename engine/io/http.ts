@@ -2,7 +2,7 @@ import { CosignError, describeError, type ErrorCode } from "../model/errors.ts";
 import { trustedRoots } from "./certificates.ts";
 import type { ConnectionOptions } from "./connection.ts";
 import type { Environment } from "./env.ts";
-import { proxyFor } from "./proxy.ts";
+import { namesProxies, proxyFor } from "./proxy.ts";
 import { transport } from "./runtime.ts";
 import { abortReason } from "./wait.ts";
 
@@ -71,17 +71,17 @@ export type HttpClient = (request: HttpRequest) => Promise<HttpResponse>;
 /** Makes a client. It holds nothing that must be closed. */
 export function httpClient(options: HttpOptions): HttpClient {
   let roots: string | undefined;
-  const connectionFor = (url: URL, tls: TlsOptions): ConnectionOptions => {
-    const proxy = proxyFor(url, options.env);
+  const hasProxies = namesProxies(options.env);
+  const connectionFor = (url: string, tls: TlsOptions): ConnectionOptions => {
+    const proxy = hasProxies ? proxyFor(new URL(url), options.env) : undefined;
     const direct = proxy === undefined ? {} : { proxy };
-    if (url.protocol !== "https:") return direct;
+    if (!url.startsWith("https:")) return direct;
     const { caPem, ...rest } = tls;
     roots ??= trustedRoots(options.env);
     return { ...direct, ...rest, caPem: caPem === undefined ? roots : `${caPem}\n${roots}` };
   };
   return async (request) => {
-    const url = new URL(request.url);
-    const connection = connectionFor(url, request.tls ?? {});
+    const connection = connectionFor(request.url, request.tls ?? {});
     const watchdog = new Watchdog(request.timeoutMs ?? DEFAULT_TIMEOUT_MS, request.signal);
     const startedMs = performance.now();
     const tell = (outcome: { status: number } | { error: string }): void =>
@@ -169,9 +169,8 @@ export async function* streamBody(
 /** Gives up what is still to come of a body. */
 export function discardBody(response: HttpResponse): void {
   response.watchdog.close();
-  if (response.raw.body !== null && !response.raw.bodyUsed) {
-    response.raw.body.cancel().catch(() => {});
-  }
+  // Asked in this order: to look at a body makes a stream of it.
+  if (!response.raw.bodyUsed) response.raw.body?.cancel().catch(() => {});
 }
 
 /** A URL without credentials and with the values of its query hidden, but for those of listings and digests. */

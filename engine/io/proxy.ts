@@ -28,6 +28,11 @@ export function proxyFor(url: URL, env: Environment): string | undefined {
   return parseProxy(value, name);
 }
 
+/** Whether the environment names any proxy at all. */
+export function namesProxies(env: Environment): boolean {
+  return variable(env, "HTTP_PROXY") !== undefined || variable(env, "HTTPS_PROXY") !== undefined;
+}
+
 function isException(entry: string, host: string, port: string): boolean {
   if (entry === "") return false;
   if (entry === "*") return true;

@@ -31,6 +31,15 @@ interface Contact {
   readonly challenge?: string;
 }
 
+/** Where a question goes. */
+interface Route {
+  readonly url: string;
+  /** Scheme and host of the registry. */
+  readonly base: string;
+  /** Whether `url` is at the registry itself: only there are credentials for it. */
+  readonly isHome: boolean;
+}
+
 /**
  * One registry: scheme, authentication, redirects, retries and budgets of what is asked of it.
  * There is no ping: the first question of the run, sent without credentials, settles scheme and
@@ -63,25 +72,32 @@ export class RegistryHost {
    */
   async ask(question: Question): Promise<Reply> {
     const { contact, reply: first } = await this.#reach(question);
-    const base = `${contact.scheme}://${this.name}`;
-    const url = new URL(question.path, base).href;
-    const isHome = new URL(url).origin === new URL(base).origin;
-    const challenge = isHome ? chooseChallenge(contact.challenge ?? null) : undefined;
+    const route = this.#route(question.path, contact.scheme);
+    const challenge = route.isHome ? chooseChallenge(contact.challenge ?? null) : undefined;
     const sent =
       first !== undefined || challenge === undefined
         ? undefined
-        : await this.#authority.authorization(challenge, question, base);
-    let reply = first ?? (await this.#send(url, question, sent));
-    if (reply.status === 401 && isHome) reply = await this.#answer(reply, question, url, sent);
+        : await this.#authority.authorization(challenge, question, route.base);
+    let reply = first ?? (await this.#send(route, question, sent));
+    if (reply.status === 401 && route.isHome) {
+      reply = await this.#answer(reply, question, route, sent);
+    }
     if (question.expect.includes(reply.status)) return reply;
     throw replyError(reply, question.what);
+  }
+
+  /** A path is at the registry whatever it looks like (`//other.example/`); a URL may be elsewhere. */
+  #route(path: string, scheme: "https" | "http"): Route {
+    const base = `${scheme}://${this.name}`;
+    if (path.startsWith("/")) return { url: `${base}${path}`, base, isHome: true };
+    return { url: path, base, isHome: new URL(path).origin === new URL(base).origin };
   }
 
   /** Answers the challenge of a 401; a second time when the token was an old one. */
   async #answer(
     refusal: Reply,
     question: Question,
-    url: string,
+    route: Route,
     sentBefore: string | undefined,
   ): Promise<Reply> {
     let reply = refusal;
@@ -90,12 +106,13 @@ export class RegistryHost {
       const header = reply.headers.get("www-authenticate");
       const challenge = chooseChallenge(header);
       if (challenge === undefined || header === null) break;
-      this.#contact = { scheme: url.startsWith("https:") ? "https" : "http", challenge: header };
+      const scheme = route.base.startsWith("https:") ? "https" : "http";
+      this.#contact = { scheme, challenge: header };
       if (sent !== undefined) this.#authority.forget(sent);
-      const next = await this.#authority.authorization(challenge, question, new URL(url).origin);
+      const next = await this.#authority.authorization(challenge, question, route.base);
       if (next === undefined || next === sent) break;
       sent = next;
-      reply = await this.#send(url, question, sent);
+      reply = await this.#send(route, question, sent);
     }
     return reply;
   }
@@ -120,11 +137,7 @@ export class RegistryHost {
   async #exchangeFirst(question: Question): Promise<{ scheme: "https" | "http"; reply: Reply }> {
     const over = async (scheme: "https" | "http") => ({
       scheme,
-      reply: await this.#exchange(
-        new URL(question.path, `${scheme}://${this.name}`).href,
-        question,
-        undefined,
-      ),
+      reply: await this.#exchange(this.#route(question.path, scheme), question, undefined),
     });
     try {
       return await over("https");
@@ -147,9 +160,9 @@ export class RegistryHost {
     return allowHttp || allowInsecure || isLocalHost(this.name);
   }
 
-  async #send(url: string, question: Question, authorization: string | undefined): Promise<Reply> {
+  async #send(route: Route, question: Question, authorization: string | undefined): Promise<Reply> {
     const { reply } = await this.#retrying(question, async () => ({
-      reply: await this.#exchange(url, question, authorization),
+      reply: await this.#exchange(route, question, authorization),
     }));
     return reply;
   }
@@ -186,16 +199,17 @@ export class RegistryHost {
   }
 
   /** One request within its budget, and those that redirects make of it. */
-  #exchange(url: string, question: Question, authorization: string | undefined): Promise<Reply> {
+  #exchange(route: Route, question: Question, authorization: string | undefined): Promise<Reply> {
     const reads = question.method === "GET" || question.method === "HEAD";
     const budget = question.budget ?? (reads ? "registry-read" : "registry-write");
     return this.services.budgets.run(
       `${budget}:${this.name}`,
       this.options.concurrency ?? DEFAULT_CONCURRENCY,
       async (gate) => {
-        const reply = await this.#follow(url, question, authorization);
+        const reply = await this.#follow(route, question, authorization);
+        if (reply.status !== 429 && reply.status !== 503) return reply;
         const afterMs = parseRetryAfter(reply.headers.get("retry-after"), Date.now());
-        if (reply.status === 429 || (reply.status === 503 && afterMs !== undefined)) {
+        if (reply.status === 429 || afterMs !== undefined) {
           gate.throttled(afterMs && Math.min(afterMs, MAX_RETRY_AFTER_MS));
         }
         return reply;
@@ -205,21 +219,19 @@ export class RegistryHost {
   }
 
   async #follow(
-    start: string,
+    route: Route,
     question: Question,
     authorization: string | undefined,
   ): Promise<Reply> {
-    const home = new URL(start).host === this.name ? new URL(start).origin : undefined;
     const reads = question.method === "GET" || question.method === "HEAD";
-    let url = start;
-    let isHome = home !== undefined;
+    let { url, isHome } = route;
     for (let hops = 0; ; hops++) {
       const response = await this.#request(url, question, isHome, authorization);
       if (!isRedirect(response.status)) return await this.#read(response, question);
       discardBody(response);
       const target = resolveLocation(response.headers.get("location"), url, question.what);
       // Once away, never again with credentials, not even back at home (go-containerregistry #2360).
-      isHome &&= target.origin === home;
+      isHome &&= target.origin === new URL(route.base).origin;
       const repeats = response.status === 307 || response.status === 308;
       if (hops >= MAX_REDIRECTS || (!reads && (!repeats || !isHome))) {
         throw new CosignError(

@@ -201,6 +201,15 @@ describe("uploads", () => {
   });
 });
 
+test("a registry's name in capitals is the same registry: it gets its credentials", async () => {
+  answerOfRegistry = behindPassword(
+    () => new Response(CONTENT, { headers: { "content-type": INDEX } }),
+  );
+  const name = registry.host.replace("127.0.0.1", "LOCALHOST");
+  const store = open().repository({ registry: name, repository: "a/b" });
+  expect((await store.manifest("v1"))?.descriptor.digest).toBe(DIGEST);
+});
+
 describe("tokens", () => {
   let folder = "";
   beforeAll(() => {
@@ -609,6 +618,16 @@ describe("listings", () => {
     });
     answerOfRegistry = () => new Response(CONTENT, { headers: { "content-type": INDEX, ...link } });
     await expect(storeAt().referrers(DIGEST)).rejects.toMatchObject({ code: "REGISTRY_REDIRECT" });
+    expect(attacker.seen).toHaveLength(0);
+  });
+
+  test("a page whose path looks like another host is asked of the registry", async () => {
+    const link = { link: `<${registry.url}//${attacker.host}/page>; rel="next"` };
+    answerOfRegistry = ({ path }) =>
+      path.startsWith("//")
+        ? Response.json({ tags: ["v2"] })
+        : Response.json({ tags: ["v1"] }, { headers: link });
+    expect(await listTags()).toEqual(["v1", "v2"]);
     expect(attacker.seen).toHaveLength(0);
   });
 
