@@ -624,7 +624,7 @@ describe("listings", () => {
   test("a page whose path looks like another host is asked of the registry", async () => {
     const link = { link: `<${registry.url}//${attacker.host}/page>; rel="next"` };
     answerOfRegistry = ({ path }) =>
-      path.startsWith("//")
+      path.endsWith("/page")
         ? Response.json({ tags: ["v2"] })
         : Response.json({ tags: ["v1"] }, { headers: link });
     expect(await listTags()).toEqual(["v1", "v2"]);
