@@ -2,11 +2,7 @@ import { digestOf } from "../crypto/hash.ts";
 import { verifySignature } from "../crypto/signature.ts";
 import type { Evidence } from "../formats/evidence.ts";
 import { ANNOTATION, MEDIA } from "../formats/media_types.ts";
-import {
-  encodeSignatureConfig,
-  encodeSignatureManifest,
-  MAX_LAYERS,
-} from "../formats/oci_manifest.ts";
+import { MAX_LAYERS } from "../formats/oci_manifest.ts";
 import { encodeSimpleSigning } from "../formats/simple_signing.ts";
 import { encodeBase64, parseBase64Either } from "../model/bytes.ts";
 import type { Descriptor } from "../model/descriptor.ts";
@@ -15,9 +11,10 @@ import type { PublicKey } from "../model/key.ts";
 import type { Subject } from "../model/subject.ts";
 import { updateSharedManifest } from "../registry/shared_manifest.ts";
 import type { Store, StoredManifest } from "../registry/store.ts";
+import { companionLayers, composeCompanion } from "./companion_image.ts";
 import { companionTag } from "./companion_tag.ts";
 import type { Conventions } from "./conventions.ts";
-import { dockerReferenceOf, parseStored } from "./resolve.ts";
+import { dockerReferenceOf } from "./resolve.ts";
 import type { Stores } from "./stores.ts";
 
 /** A payload names an image and some annotations; a megabyte of them is an attack. */
@@ -56,7 +53,7 @@ export async function gatherSignatureTag(
   };
   const evidence: Evidence[] = [];
   const failures: ErrorReport[] = [];
-  const layers = layersOf(stored, `${store.name}:${tag}`);
+  const layers = companionLayers(stored, store, tag);
   for (let i = 0; i < layers.length; i += FETCHES) {
     const results = await Promise.allSettled(
       layers.slice(i, i + FETCHES).map((layer) => readLayer(stored, layer, fetchPayload)),
@@ -119,7 +116,7 @@ export async function attachSignatureTag(
     store,
     tag,
     (existing) => {
-      const layers = existing === undefined ? [] : layersOf(existing, `${store.name}:${tag}`);
+      const layers = existing === undefined ? [] : companionLayers(existing, store, tag);
       if (layers.some((other) => isSameSignature(other, layer, payload, key))) return undefined;
       if (layers.length >= MAX_LAYERS) {
         throw new CosignError(
@@ -128,34 +125,11 @@ export async function attachSignatureTag(
         );
       }
       state = "written";
-      return composeManifest([...layers, layer], conventions, existing?.descriptor.mediaType);
+      return composeCompanion([...layers, layer], conventions, existing?.descriptor.mediaType);
     },
     options,
   );
   return state;
-}
-
-function composeManifest(
-  layers: readonly Descriptor[],
-  conventions: Conventions,
-  existingType: string | undefined,
-) {
-  const docker = conventions.dockerMediaTypes || existingType === MEDIA.dockerManifest;
-  const config = encodeSignatureConfig(
-    layers.map(({ digest }) => digest),
-    conventions.createdAt,
-  );
-  const descriptor: Descriptor = {
-    mediaType: docker ? MEDIA.dockerConfig : MEDIA.ociConfig,
-    digest: digestOf(config),
-    sizeBytes: config.length,
-  };
-  const mediaType = docker ? MEDIA.dockerManifest : MEDIA.ociManifest;
-  return {
-    content: encodeSignatureManifest(descriptor, layers, mediaType),
-    mediaType,
-    blobs: [{ content: config, digest: descriptor.digest }],
-  };
 }
 
 // As cosign's dupe detector: the same payload, every annotation but the signature the same, and the
@@ -214,17 +188,6 @@ async function readPayload(
   if (layer.data !== undefined && digestOf(layer.data) === layer.digest) return layer.data;
   const limit = Math.min(conventions.maxAttachmentBytes, MAX_PAYLOAD_BYTES);
   return await store.blob(layer, limit, signal);
-}
-
-function layersOf(stored: StoredManifest, name: string): readonly Descriptor[] {
-  const manifest = parseStored(stored.bytes, stored.descriptor.mediaType, name);
-  if (manifest.kind !== "image") {
-    throw new CosignError(
-      "REGISTRY_PROTOCOL",
-      `Cannot read signatures "${name}": it is no image manifest`,
-    );
-  }
-  return manifest.layers;
 }
 
 function parseSignature(text: string): Uint8Array | undefined {
