@@ -1,6 +1,8 @@
 import { afterAll, beforeAll, describe, expect } from "bun:test";
+import { once } from "node:events";
 import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:https";
+import { connect, createServer as createTcpServer, type Server } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import {
@@ -172,6 +174,49 @@ describe("certificates of servers", () => {
     },
     60_000,
   );
+});
+
+describe("https through a proxy", () => {
+  testTls(
+    "the tunnel is asked for by name, with the proxy's credentials, and checked to its end",
+    async () => {
+      const asked: string[] = [];
+      const proxy = createTunnel((request) => void asked.push(request));
+      proxy.listen(0, "127.0.0.1");
+      await once(proxy, "listening");
+      const address = proxy.address();
+      const port = typeof address === "object" && address !== null ? address.port : 0;
+      try {
+        const env = { HTTPS_PROXY: `http://me:secret@127.0.0.1:${port}` };
+        const url = `https://registry.test:${new URL(base).port}/`;
+        const caPem = pem(certificates.ca);
+        expect(await ask(env, { caPem, serverName: "localhost" }, url)).toBe("hello");
+        expect(asked[0]).toStartWith(`CONNECT ${new URL(url).host} HTTP/1.1`);
+        const credentials = Buffer.from("me:secret").toString("base64");
+        expect(asked[0]).toMatch(new RegExp(`proxy-authorization: basic ${credentials}`, "i"));
+        expect(await ask(env, { caPem }, url)).toBe("REGISTRY_TLS certificate");
+      } finally {
+        proxy.close();
+      }
+    },
+  );
+
+  /** A proxy that leads every tunnel to this machine. */
+  function createTunnel(onRequest: (request: string) => void): Server {
+    return createTcpServer((client) => {
+      client.on("error", () => {});
+      client.once("data", (data) => {
+        const request = String(data);
+        onRequest(request);
+        const port = Number(/^CONNECT [^:]+:(\d+)/.exec(request)?.[1]);
+        const target = connect(port, "127.0.0.1", () => {
+          client.write("HTTP/1.1 200 Connection Established\r\n\r\n");
+          client.pipe(target).pipe(client);
+        });
+        target.on("error", () => client.destroy());
+      });
+    });
+  }
 });
 
 describe("trustedRoots()", () => {
