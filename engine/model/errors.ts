@@ -29,6 +29,7 @@ export type ErrorCode =
   | "LAYOUT_INVALID"
   // registries and the network
   | "IMAGE_NOT_FOUND"
+  | "IMAGE_EXISTS"
   | "REGISTRY_AUTH"
   | "REGISTRY_DENIED"
   | "REGISTRY_RATE_LIMITED"
@@ -50,6 +51,7 @@ export type ErrorCode =
   | "CLAIM_MISMATCH"
   | "ANNOTATION_MISMATCH"
   | "PREDICATE_MISMATCH"
+  | "PREDICATE_INVALID"
   | "PAYLOAD_INVALID"
   | "BUNDLE_INVALID"
   | "ENVELOPE_INVALID"
