@@ -1,5 +1,5 @@
 import { concatBytes, encodeBase64, parseBase64Either, utf8 } from "../model/bytes.ts";
-import { isObject, type Json } from "./go_json.ts";
+import { encodeGoJson, isObject, type Json } from "./go_json.ts";
 
 /** More signatures than anybody puts on one envelope. */
 const MAX_SIGNATURES = 100;
@@ -49,6 +49,15 @@ export function parseDsse(value: unknown): DsseEnvelope {
     payload: parseBase64Either(payload),
     signatures: signatures.map(parseSignature),
   };
+}
+
+/** The JSON of an envelope by itself, as cosign wrote it until 2.6: other keys first, and a keyid always. */
+export function encodeOldDsse(envelope: DsseEnvelope): string {
+  return encodeGoJson({
+    payloadType: envelope.payloadType,
+    payload: encodeBase64(envelope.payload),
+    signatures: envelope.signatures.map(({ keyid, sig }) => ({ keyid, sig: encodeBase64(sig) })),
+  });
 }
 
 /** An envelope as an object that encodes to the JSON of Sigstore's bundles. */

@@ -1,7 +1,9 @@
 import { parseUtf8, utf8 } from "../model/bytes.ts";
 import { type Digest, digestAlgorithm, digestHex } from "../model/digest.ts";
 import { encodeGoJson, isObject, type Json, sortKeys } from "./go_json.ts";
+import { sorted } from "./go_struct.ts";
 import { SIGN_PREDICATE } from "./media_types.ts";
+import { parseStrictJson } from "./strict_json.ts";
 
 /** As sigstore-go has them: more is an attempt to keep us busy (GHSA-cq38-jh5f-37mq). */
 const MAX_SUBJECTS = 1024;
@@ -34,7 +36,7 @@ const STATEMENT_TYPES: readonly unknown[] = [
  * @throws {SyntaxError} when it is none, or names too many subjects or digests.
  */
 export function parseStatement(bytes: Uint8Array): Statement {
-  const root: unknown = JSON.parse(decode(bytes));
+  const root = parseStrictJson(decode(bytes));
   if (!isObject(root)) throw new SyntaxError("The statement is no JSON object");
   if (!STATEMENT_TYPES.includes(root["_type"])) {
     throw new SyntaxError(`The statement is of the type ${JSON.stringify(root["_type"])}`);
@@ -73,6 +75,38 @@ export function encodeSignatureStatement(
       predicateType: SIGN_PREDICATE,
       predicate: {},
     }),
+  );
+}
+
+/** What an attestation says of one thing. */
+export interface AttestationContent {
+  /** The repository of an image, or the name of a file. */
+  readonly name: string;
+  /** Hexadecimal digests by the name of their algorithm. */
+  readonly digest: Readonly<Record<string, string>>;
+  readonly predicateType: string;
+  readonly predicate: Json;
+}
+
+/**
+ * Encodes the statement of an attestation, v0.1 in every generation.
+ *
+ * @param order Of the keys: 1 and 2 write a Go struct, 3 a message of protobuf.
+ */
+export function encodeAttestationStatement(
+  { name, digest, predicateType, predicate }: AttestationContent,
+  order: "go" | "proto",
+): Uint8Array {
+  const subject: Json = [{ name, digest: sortKeys(digest) }];
+  const head = { _type: "https://in-toto.io/Statement/v0.1" };
+  if (order === "go") return utf8(encodeGoJson({ ...head, predicateType, subject, predicate }));
+  // A predicate that is a text is no message: 3.1 writes such a statement as a map.
+  return utf8(
+    encodeGoJson(
+      typeof predicate === "string"
+        ? { ...head, predicate, predicateType, subject }
+        : { ...head, subject, predicateType, predicate: sorted(predicate) },
+    ),
   );
 }
 

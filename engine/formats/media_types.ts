@@ -21,6 +21,7 @@ export const BUNDLE_MEDIA_PREFIX = "application/vnd.dev.sigstore.bundle";
 /** Annotations of signature layers and of bundle manifests. */
 export const ANNOTATION = {
   signature: "dev.cosignproject.cosign/signature",
+  predicateType: "predicateType",
   bundleContent: "dev.sigstore.bundle.content",
   bundlePredicateType: "dev.sigstore.bundle.predicateType",
   created: "org.opencontainers.image.created",
