@@ -9,12 +9,17 @@ export interface Output {
   write(text: string): void;
 }
 
+/** Where a command writes data: text, or bytes as they are. */
+export interface DataOutput {
+  write(data: string | Uint8Array): void;
+}
+
 /** What a command gets of the world. */
 export interface World {
   readonly env: Environment;
   /** What runs this program, for `version`. */
   readonly runtime: { readonly name: string; readonly platform: string };
-  readonly stdout: Output;
+  readonly stdout: DataOutput;
   readonly stderr: Output;
   /** The plugins; nothing of them is loaded before this is called. */
   readonly plugins: () => Promise<PluginTable>;

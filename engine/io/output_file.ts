@@ -4,7 +4,7 @@ import { explainFileError } from "./files.ts";
 
 /** A file that is written bit by bit; whoever opened it closes it. */
 export interface OutputFile {
-  write(text: string): void;
+  write(text: string | Uint8Array): void;
   close(): void;
 }
 
@@ -13,7 +13,7 @@ export function openOutputFile(path: string): OutputFile {
   const fd = attempt(path, () => openSync(path, "w"));
   return {
     write: (text) => {
-      const bytes = new TextEncoder().encode(text);
+      const bytes = typeof text === "string" ? new TextEncoder().encode(text) : text;
       attempt(path, () => {
         for (let at = 0; at < bytes.length; ) at += writeSync(fd, bytes, at);
       });

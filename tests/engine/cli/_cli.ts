@@ -10,6 +10,8 @@ export interface CliResult {
   readonly stderr: string;
 }
 
+const textOf = (bytes: Uint8Array): string => new TextDecoder().decode(bytes);
+
 /** Runs a command line in this process, with an environment of its own. */
 export async function cli(
   argv: readonly string[],
@@ -20,7 +22,7 @@ export async function cli(
   const code = await runCli(argv, {
     env,
     runtime: { name: "test 1", platform: "linux/x64" },
-    stdout: { write: (text) => stdout.push(text) },
+    stdout: { write: (data) => stdout.push(typeof data === "string" ? data : textOf(data)) },
     stderr: { write: (text) => stderr.push(text) },
     plugins: async () => makePluginTable(parsePluginManifest(MANIFEST), LINKS),
   });
