@@ -7,6 +7,8 @@ import { foreignLedger, ledgerFault } from "./_ledger_fault.ts";
 /** Marks a file as a ledger of ours: "CoTs" in SQLite's `application_id`. */
 const APPLICATION_ID = 0x436f5473;
 const SCHEMA_VERSION = 1;
+/** 32 MB: each checkpoint waits for the disk. */
+const CHECKPOINT_PAGES = 8192;
 /** Older runs of the same manifest are forgotten, so that a nightly job does not fill the disk. */
 const KEPT_RUNS = 10;
 
@@ -16,11 +18,11 @@ const SCHEMA = `
     digest text not null, started_ms integer not null, attempt integer not null,
     complete integer not null default 0) strict;
   create table jobs(
-    run integer not null references runs(id), key text not null, ordinal integer not null,
-    attempt integer not null, position integer not null, target text not null,
-    started_ms integer not null, outcome text, verdict text,
-    primary key(run, key, ordinal)) strict, without rowid;
-  create index jobs_in_order on jobs(run, attempt, position);
+    id integer primary key, run integer not null references runs(id), key text not null,
+    ordinal integer not null, attempt integer not null, position integer not null,
+    target text not null, started_ms integer not null, outcome text) strict;
+  create unique index jobs_by_key on jobs(run, key, ordinal);
+  create table verdicts(id integer primary key references jobs(id), json text not null) strict;
   pragma application_id = ${APPLICATION_ID};
   pragma user_version = ${SCHEMA_VERSION};`;
 
@@ -162,21 +164,19 @@ export class Ledger {
   /** Writes verdicts down, in one transaction. */
   finish(run: LedgerRun, verdicts: readonly Verdict[]): void {
     this.#transaction(() => {
-      const update = this.#sql(
-        "update jobs set outcome = ?, verdict = ? where run = ? and key = ? and ordinal = ?",
-      );
+      const find = this.#sql("select id from jobs where run = ? and key = ? and ordinal = ?");
+      const update = this.#sql("update jobs set outcome = ? where id = ?");
+      const insert = this.#sql("insert or replace into verdicts(id, json) values(?, ?)");
       for (const verdict of verdicts) {
         const dot = verdict.job.lastIndexOf(".");
-        const { changes } = update.run(
-          verdict.outcome,
-          JSON.stringify(verdict),
-          run.id,
-          verdict.job.slice(0, dot),
-          Number(verdict.job.slice(dot + 1)),
-        );
-        if (Number(changes) !== 1) {
+        const [key, ordinal] = [verdict.job.slice(0, dot), Number(verdict.job.slice(dot + 1))];
+        const row = find.get(run.id, key, ordinal);
+        if (row === undefined) {
           throw new RangeError(`Cannot record a verdict for job "${verdict.job}": never started`);
         }
+        const id = integer(row, "id");
+        update.run(verdict.outcome, id);
+        insert.run(id, JSON.stringify(verdict));
       }
     });
   }
@@ -203,12 +203,23 @@ export class Ledger {
 
   /** The verdicts of the run's latest attempt in the order of its plan, one at a time. */
   verdicts(run: LedgerRun): Generator<Verdict, void, undefined> {
-    return this.#verdicts(run, "verdict is not null");
+    return this.#verdicts(run, "outcome is not null");
   }
 
   /** {@link verdicts} without those that passed. */
   notPassed(run: LedgerRun): Generator<Verdict, void, undefined> {
     return this.#verdicts(run, "outcome <> 'passed'");
+  }
+
+  /** How many jobs of a former attempt are no longer in the plan. */
+  dropped(run: LedgerRun): number {
+    return this.#guarded(() => {
+      const row = this.#sql("select count(*) as n from jobs where run = ? and attempt < ?").get(
+        run.id,
+        run.attempt,
+      );
+      return integer(row ?? {}, "n");
+    });
   }
 
   /** Closes the file and gives its lock up. */
@@ -217,32 +228,21 @@ export class Ledger {
   }
 
   *#verdicts(run: LedgerRun, condition: string): Generator<Verdict, void, undefined> {
-    // A statement of its own: an iterated statement must not be used by anybody else meanwhile.
-    const rows = this.#guarded(() =>
+    // Only numbers are sorted. A statement of its own: nobody else may use it while it is iterated.
+    const ids = this.#guarded(() =>
       this.#database
         .prepare(
-          `select verdict from jobs where run = ? and attempt = ? and ${condition} order by position`,
+          `select id from jobs where run = ? and attempt = ? and ${condition} order by position`,
         )
         .iterate(run.id, run.attempt),
     );
+    const verdict = this.#sql("select json from verdicts where id = ?");
     for (;;) {
-      const next = this.#guarded(() => rows.next());
+      const next = this.#guarded(() => ids.next());
       if (next.done === true) return;
-      yield parseVerdict(text(next.value, "verdict"));
+      const id = integer(next.value, "id");
+      yield parseVerdict(text(this.#guarded(() => verdict.get(id)) ?? {}, "json"));
     }
-  }
-
-  /** How many jobs of a former attempt are no longer in the plan. */
-  dropped(run: LedgerRun): number {
-    return this.#guarded(() =>
-      integer(
-        this.#sql("select count(*) as n from jobs where run = ? and attempt < ?").get(
-          run.id,
-          run.attempt,
-        ) ?? {},
-        "n",
-      ),
-    );
   }
 
   #claimOne(run: LedgerRun, planned: Planned, nowMs: number): Claim {
@@ -262,17 +262,33 @@ export class Ledger {
         };
       }
     }
-    const row = this.#sql(
+    let ordinal = 0; // nearly always free, and far quicker than asking first
+    while (!this.#insert(run, planned, ordinal, nowMs)) {
+      const row = this.#sql(
+        "select max(ordinal) + 1 as next from jobs where run = ? and key = ?",
+      ).get(run.id, planned.key);
+      ordinal = integer(row ?? {}, "next");
+    }
+    return { id: `${planned.key}.${ordinal}`, answered: false };
+  }
+
+  #insert(run: LedgerRun, { key, target }: Planned, ordinal: number, nowMs: number): boolean {
+    const { changes } = this.#sql(
       `insert into jobs(run, key, ordinal, attempt, position, target, started_ms)
-       select ?1, ?2, coalesce(max(ordinal) + 1, 0), ?3, ?4, ?5, ?6 from jobs where run = ?1 and key = ?2
-       returning ordinal`,
-    ).get(run.id, planned.key, run.attempt, position, planned.target, nowMs);
-    return { id: `${planned.key}.${integer(row ?? {}, "ordinal")}`, answered: false };
+       values(?, ?, ?, ?, ?, ?, ?) on conflict do nothing`,
+    ).run(run.id, key, ordinal, run.attempt, this.#position - 1, target, nowMs);
+    return Number(changes) === 1;
   }
 
   #forgetOldRuns(start: RunStart): void {
     const old =
       "select id from runs where op = ?1 and manifest = ?2 order by id desc limit -1 offset ?3";
+    const gone = `select id from jobs where run in (${old})`;
+    this.#sql(`delete from verdicts where id in (${gone})`).run(
+      start.op,
+      start.manifest,
+      KEPT_RUNS,
+    );
     this.#sql(`delete from jobs where run in (${old})`).run(start.op, start.manifest, KEPT_RUNS);
     this.#sql(`delete from runs where id in (${old})`).run(start.op, start.manifest, KEPT_RUNS);
   }
@@ -334,6 +350,7 @@ function prepare(path: string, database: DatabaseSync): void {
   }
   if (path !== "") database.prepare("pragma journal_mode = wal").get();
   database.exec("pragma synchronous = full");
+  database.exec(`pragma wal_autocheckpoint = ${CHECKPOINT_PAGES}`);
   database.exec("begin immediate"); // takes the lock now, not at the first verdict
   if (id !== APPLICATION_ID) database.exec(SCHEMA);
   database.exec("commit");
