@@ -33,7 +33,9 @@ const MAX_AGE_MS = 50;
 const CLEAN_READS = 2;
 /** So many must do where others never come to an end. */
 const ENOUGH_READS = 8;
-/** Some sixty writers at once need about twenty. */
+/** Of pauses after a write whose precondition did not hold. */
+const MAX_SPREAD = 8;
+/** Some thirty writers at once need about ten. */
 const MAX_ROUNDS = 60;
 
 /**
@@ -58,6 +60,7 @@ export async function updateSharedManifest(
   let cleanReads = 0;
   let quietReads = 0;
   let last: Digest | undefined;
+  let conflicts = 0;
   let hasWritten = false;
   for (let round = 0; round < MAX_ROUNDS; round++) {
     const plan = await readAndMerge(store, tag, merge, signal);
@@ -76,7 +79,8 @@ export async function updateSharedManifest(
       if (outcome === "guarded") return;
       hasWritten ||= outcome === "written";
       if (outcome === "conflict") {
-        await idle(random() * LEAST_PAUSE_MS);
+        // Somebody else has come through: the more there are, the further they must spread.
+        await idle(random() * LEAST_PAUSE_MS * Math.min(++conflicts, MAX_SPREAD));
         continue;
       }
     }

@@ -53,7 +53,7 @@ onBothRegistries((_name, start) => {
       const { annotations } = JSON.parse(new TextDecoder().decode(stored?.bytes));
       expect(Object.keys(annotations).sort()).toEqual([...names].sort());
     }
-  }, 120_000);
+  }, 300_000);
 });
 
 describe("updateSharedManifest()", () => {
