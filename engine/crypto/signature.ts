@@ -17,12 +17,13 @@ export type SignatureScheme =
 type EcdsaType = Curve["type"];
 
 /** The digests that ECDSA signatures are tried with: SHA-256 first, then the one of the curve's size. */
-const ECDSA_DIGESTS: Readonly<Record<EcdsaType, readonly SignatureDigestAlgorithm[]>> = {
+export const ECDSA_DIGESTS: Readonly<Record<EcdsaType, readonly SignatureDigestAlgorithm[]>> = {
   "ecdsa-p256": ["sha256"],
   "ecdsa-p384": ["sha256", "sha384"],
   "ecdsa-p521": ["sha256", "sha512"],
 };
-const ECDSA_CURVES: ReadonlyMap<KeyType, Curve> = new Map(
+/** The curves by the types of the keys that lie on them. */
+export const ECDSA_CURVES: ReadonlyMap<KeyType, Curve> = new Map(
   CURVES.map((curve) => [curve.type, curve]),
 );
 const ED25519_KEY_BYTES = 32;
@@ -55,7 +56,7 @@ export function verifySignature(
       : key.type === "ed25519"
         ? matchEd25519(key, message, signature, only)
         : matchRsa(key, message, signature, only ?? "sha256");
-  if (scheme === undefined) throw invalid(key, "it does not match message and key");
+  if (scheme === undefined) throw invalidSignature(key, "it does not match message and key");
   return scheme;
 }
 
@@ -106,7 +107,7 @@ function matchEcdsa(
   try {
     checkEcdsaSignature(signature, curve);
   } catch (error) {
-    throw invalid(key, describeError(error), error);
+    throw invalidSignature(key, describeError(error), error);
   }
   const digests = only === undefined ? ECDSA_DIGESTS[curve.type] : [only];
   const digest = digests.find((each) => isEcdsaSignature(key, message, signature, each));
@@ -135,17 +136,18 @@ function matchEd25519(
   only: SignatureDigestAlgorithm | undefined,
 ): SignatureScheme | undefined {
   if (signature.length !== ED25519_SIGNATURE_BYTES) {
-    throw invalid(key, `${signature.length} bytes, expected ${ED25519_SIGNATURE_BYTES}`);
+    throw invalidSignature(key, `${signature.length} bytes, expected ${ED25519_SIGNATURE_BYTES}`);
   }
-  if (!hasReducedScalar(signature)) throw invalid(key, "its scalar is not below the order");
+  if (!hasReducedScalar(signature))
+    throw invalidSignature(key, "its scalar is not below the order");
   if (verify(null, message, key.key, signature)) return "ed25519";
   if (only !== undefined && only !== "sha512") return undefined;
   const point = key.spki.slice(-ED25519_KEY_BYTES);
   return ed25519ph.verify(signature, message, point, { zip215: false }) ? "ed25519ph" : undefined;
 }
 
-/** Whether S < L, without which a signature could be changed into another (RFC 8032 §5.1.7). */
-function hasReducedScalar(signature: Uint8Array): boolean {
+/** Whether S < L, without which a signature could be changed into another (RFC 8032 §5.1.7). @param signature 64 bytes. */
+export function hasReducedScalar(signature: Uint8Array): boolean {
   const scalar = signature.slice(-ED25519_KEY_BYTES).reverse();
   return Buffer.compare(scalar, ED25519_ORDER) < 0;
 }
@@ -158,14 +160,15 @@ function matchRsa(
 ): SignatureScheme | undefined {
   const sizeBytes = Number(key.type.slice("rsa-".length)) / 8;
   if (signature.length !== sizeBytes) {
-    throw invalid(key, `${signature.length} bytes, expected ${sizeBytes}`);
+    throw invalidSignature(key, `${signature.length} bytes, expected ${sizeBytes}`);
   }
   const padding = constants.RSA_PKCS1_PADDING;
   const matches = verify(digest, message, { key: key.key, padding }, signature);
   return matches ? `rsa-pkcs1-${digest}` : undefined;
 }
 
-function invalid(key: PublicKey, why: string, cause?: unknown): CosignError {
+/** The error for what is no signature by the key. */
+export function invalidSignature(key: PublicKey, why: string, cause?: unknown): CosignError {
   return new CosignError("SIGNATURE_INVALID", `Cannot verify signature with "${key.uri}": ${why}`, {
     cause,
   });
