@@ -1,5 +1,5 @@
 import type { Verdict } from "../../model/verdict.ts";
-import type { ReportRun } from "./report.ts";
+import type { ReportRun } from "./report_run.ts";
 
 /** Version of the report's lines; a field more does not change it, a changed one does. */
 export const REPORT_VERSION = 1;

@@ -1,5 +1,5 @@
 import type { Verdict } from "../../model/verdict.ts";
-import type { ReportRun } from "./report.ts";
+import type { ReportRun } from "./report_run.ts";
 
 /**
  * A report as JUnit XML: a target is a test case; failed, error and skipped are what they are there

@@ -2,7 +2,8 @@ import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type ReportRun, reportFormat } from "../../../engine/batch/report/report.ts";
+import { reportFormat } from "../../../engine/batch/report/report.ts";
+import type { ReportRun } from "../../../engine/batch/report/report_run.ts";
 import {
   REASON_CODES,
   reportJsonSchema,
