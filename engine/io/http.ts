@@ -132,11 +132,12 @@ export async function readBody(response: HttpResponse, limitBytes: number): Prom
 /**
  * The pieces of a body as they come, in all `sizeBytes`. Whoever stops early gives up the rest.
  *
+ * @param sizeBytes Any number when absent.
  * @throws {CosignError} `DIGEST_MISMATCH` when it has another length, else as {@link readBody}.
  */
 export async function* streamBody(
   response: HttpResponse,
-  sizeBytes: number,
+  sizeBytes?: number,
 ): AsyncGenerator<Uint8Array> {
   const { raw, watchdog, url } = response;
   const reader = raw.body?.getReader();
@@ -148,7 +149,7 @@ export async function* streamBody(
       if (done || value === undefined) break;
       watchdog.touch();
       gotBytes += value.length;
-      if (gotBytes > sizeBytes) break;
+      if (sizeBytes !== undefined && gotBytes > sizeBytes) break;
       yield value;
     }
   } catch (cause) {
@@ -158,7 +159,7 @@ export async function* streamBody(
     watchdog.close();
     reader?.cancel().catch(() => {});
   }
-  if (gotBytes === sizeBytes) return;
+  if (sizeBytes === undefined || gotBytes === sizeBytes) return;
   const got = gotBytes > sizeBytes ? "more" : `${gotBytes}`;
   throw new CosignError(
     "DIGEST_MISMATCH",

@@ -1,7 +1,16 @@
 import { CosignError } from "../model/errors.ts";
 import { isMetadataHost } from "./addresses.ts";
 import type { Environment } from "./env.ts";
-import { type HttpClient, type HttpRequest, httpClient, readBody, redactUrl } from "./http.ts";
+import {
+  discardBody,
+  type HttpClient,
+  type HttpRequest,
+  type HttpResponse,
+  httpClient,
+  readBody,
+  redactUrl,
+  streamBody,
+} from "./http.ts";
 import {
   type Attempt,
   isTransientError,
@@ -37,6 +46,28 @@ export function plainFetch(env: Environment): PlainFetch {
   };
 }
 
+/**
+ * The bytes at a URL, piece by piece as they come, whatever their number: redirects as
+ * {@link plainFetch} follows them, nothing is tried twice.
+ *
+ * @throws {CosignError} as {@link plainFetch}; `FILE_READ` for an answer other than 2xx.
+ */
+export async function* streamUrl(
+  env: Environment,
+  url: string,
+  signal?: AbortSignal,
+): AsyncGenerator<Uint8Array> {
+  const response = await lastResponse(httpClient({ env }), url, signal ? { signal } : {});
+  if (response.status < 200 || response.status > 299) {
+    discardBody(response);
+    throw new CosignError(
+      "FILE_READ",
+      `loading URL ${redactUrl(url)}: server returned HTTP ${response.status}`,
+    );
+  }
+  yield* streamBody(response);
+}
+
 async function tryOnce(
   client: HttpClient,
   url: string,
@@ -59,17 +90,26 @@ async function tryOnce(
 }
 
 async function followed(client: HttpClient, first: string, init: RequestInit): Promise<Response> {
+  const response = await lastResponse(client, first, init);
+  const bytes = await readBody(response, MAX_BODY_BYTES);
+  const body = [204, 205, 304].includes(response.status) ? null : new Uint8Array(bytes);
+  return new Response(body, { status: response.status, headers: response.headers });
+}
+
+/** The answer at the end of all redirects; its body is still on its way. */
+async function lastResponse(
+  client: HttpClient,
+  first: string,
+  init: RequestInit,
+): Promise<HttpResponse> {
   let url = new URL(first);
   for (let hops = 0; ; hops++) {
     const sameOrigin = url.origin === new URL(first).origin;
     const response = await client(requestOf(url, init, sameOrigin));
     const location = response.headers.get("location");
     const isRedirect = [301, 302, 303, 307, 308].includes(response.status);
-    const bytes = await readBody(response, MAX_BODY_BYTES);
-    if (!isRedirect || location === null || !isRepeatable(init)) {
-      const body = [204, 205, 304].includes(response.status) ? null : new Uint8Array(bytes);
-      return new Response(body, { status: response.status, headers: response.headers });
-    }
+    if (!isRedirect || location === null || !isRepeatable(init)) return response;
+    discardBody(response);
     url = checkedTarget(url, location, hops);
   }
 }
