@@ -6,12 +6,12 @@ import { ANNOTATION, BUNDLE_MEDIA_PREFIX, MEDIA, SIGN_PREDICATE } from "../forma
 import { encodeBundleManifest } from "../formats/oci_manifest.ts";
 import { utf8 } from "../model/bytes.ts";
 import type { Descriptor } from "../model/descriptor.ts";
-import { CosignError, describeError, type ErrorReport, reportError } from "../model/errors.ts";
+import { CosignError, describeError, type ErrorReport } from "../model/errors.ts";
 import type { PublicKey } from "../model/key.ts";
 import type { Subject } from "../model/subject.ts";
 import type { Store } from "../registry/store.ts";
+import { type Gathered, gatherEach } from "./gathered.ts";
 import { parseStored } from "./resolve.ts";
-import type { Gathered } from "./signature_tag.ts";
 import type { Stores } from "./stores.ts";
 
 /** Referrers of one image that are looked into: each costs two requests. */
@@ -40,7 +40,11 @@ export async function* gatherBundles(
   }
   for (const group of [groups.signature, groups.bundle, groups.other]) {
     for (let i = 0; i < group.length; i += FETCHES) {
-      yield await readGroup(group.slice(i, i + FETCHES), store, stores, signal);
+      yield await gatherEach(
+        group.slice(i, i + FETCHES),
+        (referrer) => readReferrer(referrer, store, stores, signal),
+        signal,
+      );
     }
   }
   if (referrers.length > MAX_REFERRERS_READ) {
@@ -53,7 +57,6 @@ export async function* gatherBundles(
  * subject, made known by the referrers API or by its fallback tag.
  *
  * @param createdAt RFC 3339, whole seconds.
- * @returns the bundle's bytes.
  */
 export async function attachBundle(
   subject: Subject,
@@ -62,6 +65,8 @@ export async function attachBundle(
   stores: Stores,
   options: {
     readonly createdAt: string;
+    /** Of the statement in the envelope. */
+    readonly predicateType: string;
     readonly idle: (ms: number) => Promise<void>;
     readonly signal?: AbortSignal;
   },
@@ -76,8 +81,7 @@ export async function attachBundle(
     store.pushBlob(EMPTY_CONFIG, config.digest, signal),
     store.pushBlob(bundle, layer.digest, signal),
   ]);
-  const { createdAt } = options;
-  const predicateType = SIGN_PREDICATE;
+  const { createdAt, predicateType } = options;
   const manifest = encodeBundleManifest({
     config,
     layer,
@@ -111,26 +115,6 @@ function likelihoodOf(referrer: Descriptor): Likelihood {
   if (predicate === SIGN_PREDICATE) return "signature";
   if (predicate !== undefined || artifactType?.startsWith(BUNDLE_MEDIA_PREFIX)) return "bundle";
   return artifactType === MEDIA.ociEmpty ? "bundle" : "other";
-}
-
-async function readGroup(
-  group: readonly Descriptor[],
-  store: Store,
-  stores: Stores,
-  signal: AbortSignal | undefined,
-): Promise<Gathered> {
-  const evidence: Evidence[] = [];
-  const failures: ErrorReport[] = [];
-  const results = await Promise.allSettled(
-    group.map((referrer) => readReferrer(referrer, store, stores, signal)),
-  );
-  for (const result of results) {
-    if (result.status === "rejected") {
-      if (signal?.aborted) throw result.reason;
-      failures.push(reportError(result.reason));
-    } else if (result.value !== undefined) evidence.push(result.value);
-  }
-  return { evidence, failures };
 }
 
 /** The bundle of one referrer; nothing when it is gone, or is no bundle. */

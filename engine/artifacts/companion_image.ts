@@ -23,6 +23,12 @@ export interface CompanionLayer {
   readonly content: Uint8Array;
 }
 
+/** How a layer is put beside others. */
+export interface AppendOptions extends SharedWriteOptions {
+  /** The layers that go. When this is given the new one becomes the first of all. */
+  readonly replaces?: (layer: Descriptor) => boolean;
+}
+
 /**
  * Appends a layer to the image at a companion's tag (`.sig`, `.att`), so that other writers lose nothing.
  * The same layer with the same annotations is not added twice.
@@ -34,23 +40,27 @@ export async function appendCompanionLayer(
   tag: string,
   { descriptor, content }: CompanionLayer,
   conventions: Conventions,
-  options: SharedWriteOptions,
+  options: AppendOptions,
 ): Promise<void> {
+  const { replaces } = options;
   await store.pushBlob(content, descriptor.digest, options.signal);
   await updateSharedManifest(
     store,
     tag,
     (existing) => {
       const layers = existing === undefined ? [] : companionLayers(existing, store, tag);
-      if (layers.some((other) => isSame(other, descriptor))) return undefined;
-      if (layers.length >= MAX_LAYERS) {
+      const others = layers.filter((layer) => !isSame(layer, descriptor));
+      const kept = replaces === undefined ? others : others.filter((layer) => !replaces(layer));
+      if (others.length < layers.length && kept.length === others.length) return undefined;
+      if (kept.length >= MAX_LAYERS) {
         throw new CosignError(
           "LIMIT_EXCEEDED",
-          `Cannot add to "${store.name}:${tag}": it has ${layers.length} layers, and more would not be read`,
+          `Cannot add to "${store.name}:${tag}": it has ${kept.length} layers, and more would not be read`,
         );
       }
       const mediaType = existing?.descriptor.mediaType;
-      return composeCompanion([...layers, descriptor], conventions, mediaType);
+      const all = replaces === undefined ? [...kept, descriptor] : [descriptor, ...kept];
+      return composeCompanion(all, conventions, mediaType);
     },
     options,
   );

@@ -6,7 +6,7 @@ import { MAX_LAYERS } from "../formats/oci_manifest.ts";
 import { encodeSimpleSigning } from "../formats/simple_signing.ts";
 import { encodeBase64, parseBase64Either } from "../model/bytes.ts";
 import type { Descriptor } from "../model/descriptor.ts";
-import { CosignError, type ErrorReport, reportError } from "../model/errors.ts";
+import { CosignError, type ErrorReport } from "../model/errors.ts";
 import type { PublicKey } from "../model/key.ts";
 import type { Subject } from "../model/subject.ts";
 import { updateSharedManifest } from "../registry/shared_manifest.ts";
@@ -14,6 +14,7 @@ import type { Store, StoredManifest } from "../registry/store.ts";
 import { companionLayers, composeCompanion } from "./companion_image.ts";
 import { companionTag } from "./companion_tag.ts";
 import type { Conventions } from "./conventions.ts";
+import { type Gathered, gatherEach } from "./gathered.ts";
 import { dockerReferenceOf } from "./resolve.ts";
 import type { Stores } from "./stores.ts";
 
@@ -21,12 +22,6 @@ import type { Stores } from "./stores.ts";
 const MAX_PAYLOAD_BYTES = 1_048_576;
 /** Payloads of one image that are fetched at once. */
 const FETCHES = 8;
-
-/** What a place was found to hold: what could be read, and why the rest could not. */
-export interface Gathered {
-  readonly evidence: readonly Evidence[];
-  readonly failures: readonly ErrorReport[];
-}
 
 /**
  * Gathers the signatures at the `.sig` tag of a subject. A payload that can be predicted from
@@ -55,14 +50,10 @@ export async function gatherSignatureTag(
   const failures: ErrorReport[] = [];
   const layers = companionLayers(stored, store, tag);
   for (let i = 0; i < layers.length; i += FETCHES) {
-    const results = await Promise.allSettled(
-      layers.slice(i, i + FETCHES).map((layer) => readLayer(stored, layer, fetchPayload)),
-    );
-    for (const result of results) {
-      if (result.status === "fulfilled") evidence.push(result.value);
-      else if (signal?.aborted) throw result.reason;
-      else failures.push(reportError(result.reason));
-    }
+    const group = layers.slice(i, i + FETCHES);
+    const read = await gatherEach(group, (layer) => readLayer(stored, layer, fetchPayload), signal);
+    evidence.push(...read.evidence);
+    failures.push(...read.failures);
   }
   return { evidence, failures };
 }

@@ -1,7 +1,8 @@
 import pLimit from "p-limit";
 import { gatherBundles } from "../artifacts/bundle_referrer.ts";
+import type { Gathered } from "../artifacts/gathered.ts";
 import { resolve } from "../artifacts/resolve.ts";
-import { type Gathered, gatherSignatureTag } from "../artifacts/signature_tag.ts";
+import { gatherSignatureTag } from "../artifacts/signature_tag.ts";
 import { sha256 } from "../crypto/hash.ts";
 import { SIGN_PREDICATE } from "../formats/media_types.ts";
 import { isIndex } from "../formats/oci_manifest.ts";

@@ -100,7 +100,11 @@ async function signBundle(
   };
   if (!options.upload) return bundleFact(subject, key, envelope, "not-uploaded", options);
   const createdAt = `${options.now.toISOString().slice(0, 19)}Z`;
-  await attachBundle(subject, envelope, key, stores, { ...options, createdAt });
+  await attachBundle(subject, envelope, key, stores, {
+    ...options,
+    createdAt,
+    predicateType: SIGN_PREDICATE,
+  });
   return bundleFact(subject, key, envelope, "written", options);
 }
 

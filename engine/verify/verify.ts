@@ -1,23 +1,21 @@
-import { verifySignature } from "../crypto/signature.ts";
-import { encodePae } from "../formats/dsse.ts";
 import type { Evidence } from "../formats/evidence.ts";
 import { parseStatement, type Statement, type StatementSubject } from "../formats/in_toto.ts";
-import { MEDIA, SIGN_PREDICATE } from "../formats/media_types.ts";
+import { SIGN_PREDICATE } from "../formats/media_types.ts";
 import { parseSimpleSigning } from "../formats/simple_signing.ts";
 import { type Digest, digestAlgorithm, digestHex } from "../model/digest.ts";
-import { CosignError, describeError, hasCode } from "../model/errors.ts";
+import { CosignError } from "../model/errors.ts";
 import type { PublicKey } from "../model/key.ts";
-import type { SignatureDigestAlgorithm, SignatureFormat } from "../model/policy.ts";
+import type { SignatureFormat } from "../model/policy.ts";
+import { openEnvelope, subjectsAbout } from "./envelope.ts";
+import { parseOrThrow } from "./parse_or_throw.ts";
+import { type KeyPolicy, signerOf } from "./signer.ts";
 
 /** What a signature must satisfy. */
-export interface SignaturePolicy {
-  /** Any of them may have signed. */
-  readonly keys: readonly PublicKey[];
+export interface SignaturePolicy extends KeyPolicy {
   /** Names and values that must have been signed; more may be there. */
   readonly annotations: Readonly<Record<string, string>>;
   /** False leaves out the comparison of annotations, and in legacy payloads that of the digest. */
   readonly checkClaims: boolean;
-  readonly signatureDigestAlgorithm?: SignatureDigestAlgorithm;
 }
 
 /** A signature that holds, and what it says. */
@@ -87,19 +85,7 @@ function verifyEnvelope(
   digest: Digest,
   policy: SignaturePolicy,
 ): VerifiedSignature {
-  const message = encodePae(envelope.payloadType, envelope.payload);
-  const key = signerOf(
-    message,
-    envelope.signatures.map(({ sig }) => sig),
-    policy,
-  );
-  if (envelope.payloadType !== MEDIA.inToto) {
-    throw new CosignError(
-      "ENVELOPE_INVALID",
-      `The envelope holds ${JSON.stringify(envelope.payloadType.slice(0, 80))}, expected "${MEDIA.inToto}"`,
-    );
-  }
-  const statement = parseOrThrow("ENVELOPE_INVALID", () => parseStatement(envelope.payload));
+  const { key, statement } = openEnvelope(envelope, policy);
   if (statement.predicateType !== SIGN_PREDICATE) throw attestation(statement.predicateType);
   const subject = subjectAbout(statement, digest, policy);
   return {
@@ -128,41 +114,13 @@ export function claimedPredicate(evidence: Evidence): string | undefined {
   }
 }
 
-function signerOf(
-  message: Uint8Array,
-  signatures: readonly Uint8Array[],
-  policy: SignaturePolicy,
-): PublicKey {
-  let last: CosignError | undefined;
-  for (const key of policy.keys) {
-    for (const signature of signatures) {
-      try {
-        verifySignature(key, message, signature, policy.signatureDigestAlgorithm);
-        return key;
-      } catch (error) {
-        if (!hasCode(error, "SIGNATURE_INVALID")) throw error;
-        last = error;
-      }
-    }
-  }
-  throw last ?? new CosignError("SIGNATURE_INVALID", "There is no key to verify with");
-}
-
 function subjectAbout(
   statement: Statement,
   digest: Digest,
   policy: SignaturePolicy,
 ): StatementSubject {
-  const about = statement.subjects.filter(
-    (subject) => subject.digest[digestAlgorithm(digest)]?.toLowerCase() === digestHex(digest),
-  );
+  const about = subjectsAbout(statement, digestAlgorithm(digest), digestHex(digest));
   const [first] = about;
-  if (first === undefined) {
-    throw new CosignError(
-      "CLAIM_MISMATCH",
-      `no matching subject digest found: the statement is not about ${digest}`,
-    );
-  }
   if (!policy.checkClaims) return first;
   const fitting = about.find((subject) => hasAnnotations(subject.annotations, policy.annotations));
   if (fitting === undefined) checkAnnotations(first.annotations, policy.annotations);
@@ -209,13 +167,4 @@ function attestation(predicateType: string): CosignError {
     `an attestation is no signature: predicate type is ${JSON.stringify(predicateType.slice(0, 200))}, expected "${SIGN_PREDICATE}"`,
     { hint: "Use verify-attestation to check attestations" },
   );
-}
-
-function parseOrThrow<T>(code: "PAYLOAD_INVALID" | "ENVELOPE_INVALID", parse: () => T): T {
-  try {
-    return parse();
-  } catch (cause) {
-    if (!(cause instanceof SyntaxError)) throw cause;
-    throw new CosignError(code, describeError(cause), { cause });
-  }
 }

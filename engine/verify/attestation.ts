@@ -1,0 +1,57 @@
+import { dsseJson } from "../formats/dsse.ts";
+import type { Evidence } from "../formats/evidence.ts";
+import { encodeGoJson } from "../formats/go_json.ts";
+import type { Statement } from "../formats/in_toto.ts";
+import { type Digest, digestAlgorithm, digestHex } from "../model/digest.ts";
+import { CosignError } from "../model/errors.ts";
+import type { PublicKey } from "../model/key.ts";
+import type { SignatureFormat } from "../model/policy.ts";
+import { openEnvelope, subjectsAbout } from "./envelope.ts";
+import type { KeyPolicy } from "./signer.ts";
+
+/** What an attestation must satisfy. Its predicate type is judged with the others of its image. */
+export interface AttestationPolicy extends KeyPolicy {
+  /** False leaves out the comparison of the digest, but not in bundles, as cosign does. */
+  readonly checkClaims: boolean;
+}
+
+/** An attestation that holds. */
+export interface VerifiedAttestation {
+  readonly format: SignatureFormat;
+  readonly key: PublicKey;
+  readonly statement: Statement;
+  /** The bytes that were signed. */
+  readonly payload: Uint8Array;
+  /** The envelope as JSON, as it lies in its layer or as it stands in its bundle. */
+  readonly envelope: string;
+}
+
+/**
+ * Checks that `evidence` is an attestation about the image `digest` by one of the policy's keys.
+ *
+ * @throws {CosignError} `SIGNATURE_INVALID` (no key fits), `CLAIM_MISMATCH` (about something else),
+ * `ENVELOPE_INVALID` or `BUNDLE_INVALID`.
+ */
+export function verifyAttestation(
+  evidence: Evidence,
+  digest: Digest,
+  policy: AttestationPolicy,
+): VerifiedAttestation {
+  const { content, source } = evidence;
+  if (content.kind === "unreadable") throw new CosignError("BUNDLE_INVALID", content.why);
+  if (content.kind === "simple-signing") {
+    throw new CosignError("ENVELOPE_INVALID", "A signature of an image is no attestation");
+  }
+  const { key, statement } = openEnvelope(content.envelope, policy);
+  const isBundle = source.place === "referrer";
+  if (policy.checkClaims || isBundle) {
+    subjectsAbout(statement, digestAlgorithm(digest), digestHex(digest));
+  }
+  return {
+    format: isBundle ? "bundle" : "legacy",
+    key,
+    statement,
+    payload: content.envelope.payload,
+    envelope: content.text ?? encodeGoJson(dsseJson(content.envelope)),
+  };
+}
