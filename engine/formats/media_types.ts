@@ -22,6 +22,10 @@ export const BUNDLE_MEDIA_PREFIX = "application/vnd.dev.sigstore.bundle";
 export const ANNOTATION = {
   signature: "dev.cosignproject.cosign/signature",
   predicateType: "predicateType",
+  certificate: "dev.sigstore.cosign/certificate",
+  chain: "dev.sigstore.cosign/chain",
+  rekorBundle: "dev.sigstore.cosign/bundle",
+  timestamp: "dev.sigstore.cosign/rfc3161timestamp",
   bundleContent: "dev.sigstore.bundle.content",
   bundlePredicateType: "dev.sigstore.bundle.predicateType",
   created: "org.opencontainers.image.created",
