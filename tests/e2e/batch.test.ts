@@ -4,9 +4,16 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { reportLineProblem } from "../../engine/batch/report/schema.ts";
 import { expectCode, makeKey, PASSWORD, readVerdicts, writeManifest } from "../support/batch.ts";
-import { type BinaryResult, buildBinary, runBinary, startBinary } from "../support/binary.ts";
+import {
+  type BinaryResult,
+  buildBinary,
+  runBinary,
+  scrubbedEnvironment,
+  startBinary,
+} from "../support/binary.ts";
 import { startEmbeddedRegistry } from "../support/embedded_registry.ts";
 import type { TestRegistry } from "../support/registries.ts";
+import { requires } from "../support/requires.ts";
 import { countSignatures } from "../support/signatures.ts";
 import { startTap, type Tap } from "../support/tap.ts";
 import { pushImage, pushImages } from "../support/uploads.ts";
@@ -388,6 +395,30 @@ test(
     expect(result.stderr).toContain("has changed");
     expect(result.stderr).toContain("1 targets of before are no longer in the manifest");
     expect(readVerdicts(report).map(({ target }) => target)).toEqual(images.slice(1, 4));
+  },
+  LIMIT_MS,
+);
+
+requires("bash")(
+  "a full disk under the ledger ends the run, and it can be resumed",
+  async () => {
+    const path = manifest("full.json", Array(10).fill(images).flat());
+    const ledger = join(folder, "full.sqlite");
+    const report = join(folder, "full.jsonl");
+    const argv = ["batch", "verify", path, "--ledger", ledger];
+    tap.onRequest((request) => request.forward());
+    const home = join(folder, "home");
+    mkdirSync(home, { recursive: true });
+    const limited = Bun.spawn(
+      ["bash", "-c", `ulimit -f 200; trap '' XFSZ; exec "$0" "$@"`, await buildBinary(), ...argv],
+      { cwd: folder, env: scrubbedEnvironment(home), stderr: "pipe" },
+    );
+    const said = await new Response(limited.stderr).text();
+    expect(await limited.exited).toBe(1);
+    expect(said).toContain("code: LEDGER_FULL");
+    expect(said).toContain("--resume");
+    expectCode(await batch("verify", ...argv.slice(2), "--resume", "--report", report), 0);
+    expect(readVerdicts(report).map(({ outcome }) => outcome)).toEqual(Array(300).fill("passed"));
   },
   LIMIT_MS,
 );

@@ -17,6 +17,8 @@ export function* junitXml(run: ReportRun, verdicts: Iterable<Verdict>): Iterable
   });
   yield `<?xml version="1.0" encoding="UTF-8"?>\n<testsuites${counts}>\n`;
   yield `  <testsuite${counts}${attributes({ timestamp: new Date(run.startedAtMs).toISOString().slice(0, 19) })}>\n`;
+  const complete = attributes({ name: "complete", value: String(run.complete) });
+  yield `    <properties>\n      <property${complete}/>\n    </properties>\n`;
   for (const verdict of verdicts) yield testCase(verdict, run);
   yield "  </testsuite>\n</testsuites>\n";
 }

@@ -148,7 +148,8 @@ describe("junitXml()", () => {
       time: "2.000",
       timestamp: "2026-01-02T03:04:05",
     });
-    const cases = suite?.children ?? [];
+    const [properties, ...cases] = suite?.children ?? [];
+    expect(properties?.children[0]?.attributes).toEqual({ name: "complete", value: "true" });
     expect(cases.map(({ children }) => children[0]?.name)).toEqual([
       undefined,
       "failure",
@@ -174,7 +175,7 @@ describe("junitXml()", () => {
       reason: { code: "NO_SIGNATURES", message: nasty, hint: nasty },
     };
     const root = parseXml(textOf("a.xml", [verdict]));
-    const testcase = root.children[0]?.children[0];
+    const testcase = root.children[0]?.children[1];
     const clean = `a<b>&"c'[31m ]]>\n\ttab \u{1f600}`;
     expect(testcase?.attributes["name"]).toBe(clean);
     expect(testcase?.children[0]?.attributes["message"]).toBe(clean);
