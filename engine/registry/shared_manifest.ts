@@ -31,6 +31,8 @@ const MAX_PAUSE_MS = 5000;
 const MAX_AGE_MS = 50;
 /** Reads in a row that must show our part, and the same manifest, so that nobody is writing any more. */
 const CLEAN_READS = 2;
+/** So many where others were seen to write: one of them may still hold what it read before. */
+const CLEAN_READS_AMONG_OTHERS = 4;
 /** So many must do where others never come to an end. */
 const ENOUGH_READS = 8;
 /** Of pauses after a write whose precondition did not hold. */
@@ -43,8 +45,9 @@ const MAX_ROUNDS = 60;
  * Where the registry enforces `If-Match` and `If-None-Match` (which is found out once, by a
  * write whose precondition cannot hold) that is all. Elsewhere the manifest is read back after a
  * pause that is longer than such a step takes, until our part is in it and nothing has changed two
- * times running, and written again when it is not. Without such conditions no client can promise more: a writer that stalls
- * between its read and its write for longer than that can still remove what was written meanwhile.
+ * times running (four times where others were seen to write), and written again when it is not.
+ * Without such conditions no client can promise more: a writer that stalls between its read and its
+ * write for longer than that can still remove what was written meanwhile.
  *
  * @param merge What the manifest is to become; nothing when our part is in it.
  * @throws {CosignError} `SIGNATURE_LOST` when our part does not stay, or what the registry says.
@@ -62,15 +65,20 @@ export async function updateSharedManifest(
   let last: Digest | undefined;
   let conflicts = 0;
   let hasWritten = false;
+  let amongOthers = false;
   for (let round = 0; round < MAX_ROUNDS; round++) {
     const plan = await readAndMerge(store, tag, merge, signal);
     if (plan.merged === undefined) {
       cleanReads++;
+      amongOthers ||= last !== undefined && plan.digest !== last;
       quietReads = plan.digest === last ? quietReads + 1 : 1;
       last = plan.digest;
+      const enough = amongOthers ? CLEAN_READS_AMONG_OTHERS : CLEAN_READS;
       // What was there before we wrote anything is somebody else's care.
-      if (!hasWritten || quietReads >= CLEAN_READS || cleanReads >= ENOUGH_READS) return;
+      if (!hasWritten || quietReads >= enough || cleanReads >= ENOUGH_READS) return;
     } else {
+      // Our part was there, or should have been: somebody has replaced it.
+      amongOthers ||= hasWritten;
       cleanReads = 0;
       quietReads = 0;
       const outcome = await write(store, tag, plan.merged, plan.precondition, signal);
