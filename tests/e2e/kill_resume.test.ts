@@ -23,7 +23,7 @@ interface Point {
 
 const IMAGES = 200;
 /** Every signature takes at least this many requests, one of which writes a manifest. */
-const REQUESTS_PER_IMAGE = 4;
+const REQUESTS_PER_IMAGE = 3;
 const LIMIT_MS = 120_000;
 const MOMENTS: readonly Moment[] = [
   "after a manifest was written",
