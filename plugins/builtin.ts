@@ -9,4 +9,6 @@ export const MANIFEST: unknown = manifest;
  * it and nothing is loaded before it is asked for:
  * `"kms-aws": async () => (await import("./kms-aws/mod.ts")).plugin,`
  */
-export const LINKS: Readonly<Record<string, () => Promise<PluginModule>>> = {};
+export const LINKS: Readonly<Record<string, () => Promise<PluginModule>>> = {
+  "artifacts-wasm": async () => (await import("./artifacts-wasm/mod.ts")).plugin,
+};

@@ -122,11 +122,12 @@ export function descriptorJson(descriptor: Descriptor): Json {
   };
 }
 
-/** The manifest of a `.sig` image, to the byte as cosign writes it. */
+/** The manifest of a `.sig` image, or of a file that is uploaded, to the byte as cosign writes it. */
 export function encodeSignatureManifest(
   config: Descriptor,
   layers: readonly Descriptor[],
   mediaType: string,
+  annotations: Readonly<Record<string, string>> = {},
 ): Uint8Array {
   return utf8(
     encodeGoJson({
@@ -134,6 +135,7 @@ export function encodeSignatureManifest(
       mediaType,
       config: descriptorJson(config),
       layers: layers.map(descriptorJson),
+      ...(hasEntries(annotations) ? { annotations: sortKeys(annotations) } : {}),
     }),
   );
 }
@@ -184,12 +186,16 @@ export function encodeBundleManifest(parts: {
 }
 
 /** An image index of `manifests`, as go-containerregistry writes one. */
-export function encodeIndex(manifests: readonly Descriptor[]): Uint8Array {
+export function encodeIndex(
+  manifests: readonly Descriptor[],
+  annotations: Readonly<Record<string, string>> = {},
+): Uint8Array {
   return utf8(
     encodeGoJson({
       schemaVersion: 2,
       mediaType: MEDIA.ociIndex,
       manifests: manifests.map(descriptorJson),
+      ...(hasEntries(annotations) ? { annotations: sortKeys(annotations) } : {}),
     }),
   );
 }

@@ -38,13 +38,38 @@ export interface KeyProvider {
   create?(uri: string, type: KeyType, context: PluginContext): Promise<string>;
 }
 
+/** What a handler may ask of the engine. */
+export interface ArtifactContext {
+  /** The manifest that a target names, pinned to its digest. */
+  readonly image: (target: Target) => AsyncIterable<Subject>;
+}
+
+/** The one layer that a file is uploaded as. */
+export interface UploadedLayer {
+  readonly digest: string;
+  readonly sizeBytes: number;
+}
+
+/** As what a file is uploaded: an image manifest of a config and one layer. */
+export interface UploadForm {
+  readonly configMediaType: string;
+  readonly config: Uint8Array;
+  readonly layerMediaType: string;
+}
+
 /** One kind of artifact. The least that a plugin must have is `kind`, `accepts` and `resolve`. */
-export interface ArtifactHandler<Context = unknown> {
+export interface ArtifactHandler {
   readonly kind: string;
   /** By the target's form, no I/O. */
   accepts(target: Target): boolean;
   /** The subjects of a target, parents before their children. */
-  resolve(target: Target, context: Context): AsyncIterable<Subject>;
+  resolve(target: Target, context: ArtifactContext): AsyncIterable<Subject>;
+  /**
+   * The form in which `upload KIND` writes a file. Absent where there is no such command.
+   *
+   * @param generation Of cosign, whose form it is: 1 to 3.
+   */
+  upload?(layer: UploadedLayer, generation: number): UploadForm;
 }
 
 /** What the `mod.ts` of a plugin's folder exports as `plugin`: code for all that it declares. */
