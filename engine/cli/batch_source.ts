@@ -45,7 +45,7 @@ export async function openSource(name: string, flags: BatchFlags): Promise<Sourc
       path: "",
       digest: "",
       keys: keysForLines(flags),
-      plan: (context) => planLines(stdinLines(), context),
+      plan: (context) => planLines(stdinLines(context.signal), context),
     };
   }
   const bytes = await readFileBytes(name, MAX_BATCH_MANIFEST_BYTES);

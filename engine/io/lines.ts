@@ -1,17 +1,29 @@
-import { createReadStream } from "node:fs";
 import { CosignError, describeError } from "../model/errors.ts";
 
-const STDIN = 0;
 const MAX_LINE_CHARACTERS = 65_536; // a reference has at most 1,024
 
 /**
  * The lines of standard input, as they come; what stands behind the last line end is one too.
  *
- * @throws {CosignError} `LIMIT_EXCEEDED` for a line without end; `FILE_READ`.
+ * @param signal Gives the rest up: a program that waits for input could not end.
+ * @throws {CosignError} `LIMIT_EXCEEDED` for a line without end; `FILE_READ`, also when it was given up.
  */
-export async function* stdinLines(): AsyncGenerator<string, void, undefined> {
-  const stream = createReadStream("", { fd: STDIN, autoClose: false });
-  yield* splitLines(stream);
+export async function* stdinLines(signal: AbortSignal): AsyncGenerator<string, void, undefined> {
+  const { stdin } = process;
+  const giveUp = () => {
+    stdin.on("error", () => undefined); // nobody listens any more
+    stdin.destroy(new Error("it was given up"));
+    // A pipe or terminal that says nothing would keep the program alive; files do not have it.
+    if (typeof stdin.unref === "function") stdin.unref();
+  };
+  if (signal.aborted) return giveUp();
+  signal.addEventListener("abort", giveUp, { once: true });
+  try {
+    yield* splitLines(stdin);
+  } finally {
+    signal.removeEventListener("abort", giveUp);
+    if (!stdin.destroyed) giveUp();
+  }
 }
 
 /** The lines of a stream of UTF-8 pieces, wherever they are cut. @throws {CosignError} as {@link stdinLines}. */

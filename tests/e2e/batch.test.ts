@@ -271,6 +271,30 @@ test(
 );
 
 test(
+  "Ctrl-C ends a run that waits for standard input",
+  async () => {
+    const [image = ""] = images;
+    const reached = Promise.withResolvers<void>();
+    tap.onRequest((request) => {
+      reached.resolve();
+      return request.forward();
+    });
+    const home = join(folder, "home");
+    mkdirSync(home, { recursive: true });
+    const argv = ["batch", "verify", "--key", "cosign.pub", NO_LOG, "-"];
+    const child = await startBinary(argv, { cwd: folder, env }, home);
+    child.stdin.write(`${image}\n`); // and it stays open
+    await child.stdin.flush();
+    await reached.promise;
+    child.kill("SIGINT");
+    const said = await new Response(child.stderr).text();
+    expect(await child.exited).toBe(20);
+    expect(said).toContain("1 target: 1 verified, 0 failed, 0 errors");
+  },
+  LIMIT_MS,
+);
+
+test(
   "--deadline ends the run in time, with its code, and it can be resumed",
   async () => {
     const path = manifest("deadline.json", images);
