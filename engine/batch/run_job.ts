@@ -4,9 +4,11 @@ import { isIndeterminate } from "../model/exit_code.ts";
 import type { Job } from "../model/job.ts";
 import type { SubjectVerdict, Verdict } from "../model/verdict.ts";
 import type { RequestMeter } from "../registry/session.ts";
+import { runAttestJob } from "./attest_job.ts";
 import type { JobContext, JobScope } from "./job_context.ts";
-import { outcomeOf } from "./outcome.ts";
+import { type Outcome, outcomeOf } from "./outcome.ts";
 import { runSignJob } from "./sign_job.ts";
+import { runVerifyAttestationJob } from "./verify_attestation_job.ts";
 import { runVerifyJob } from "./verify_job.ts";
 
 /**
@@ -30,14 +32,30 @@ export async function runJob(job: Job, context: JobContext): Promise<Verdict> {
   try {
     const stores = openStores(context.registry, context.conventions, meter);
     const scope: JobScope = { context, stores, signal: time.signal };
-    const result =
-      job.op === "sign" ? await runSignJob(job, scope) : await runVerifyJob(job, scope);
+    const result = await perform(job, scope, warnings);
     return { ...finish(result.subjects), ...result.outcome };
   } catch (error) {
     const report = reportError(interrupted(error, job, time.isOver(), context.signal));
     return { ...finish([]), ...outcomeOf(report) };
   } finally {
     time.end();
+  }
+}
+
+function perform(
+  job: Job,
+  scope: JobScope,
+  warnings: string[],
+): Promise<{ readonly subjects: readonly SubjectVerdict[]; readonly outcome: Outcome }> {
+  switch (job.op) {
+    case "sign":
+      return runSignJob(job, scope);
+    case "verify":
+      return runVerifyJob(job, scope);
+    case "attest":
+      return runAttestJob(job, scope, warnings);
+    case "verify-attestation":
+      return runVerifyAttestationJob(job, scope, warnings);
   }
 }
 

@@ -2,7 +2,7 @@ import { isAbsolute, join } from "node:path";
 import { parseDurationMs } from "../model/duration.ts";
 import { CosignError } from "../model/errors.ts";
 import type { Generation } from "../model/exit_code.ts";
-import type { Job, SignJob, VerifyJob } from "../model/job.ts";
+import type { SignJob, VerifyJob } from "../model/job.ts";
 import type { RecursivePolicy, SignatureDigestAlgorithm } from "../model/policy.ts";
 import type { ManifestPolicy, TargetSettings } from "./schema.ts";
 
@@ -10,7 +10,7 @@ const DEFAULT_TIMEOUT_MS = 180_000; // cosign's 3m0s, here for each target
 
 /** What the command line says instead of the manifest's `defaults`. */
 export interface BatchFlags {
-  readonly op: Job["op"];
+  readonly op: "sign" | "verify";
   /** The generation of cosign whose defaults hold. */
   readonly generation: Generation;
   /** Sign: the one key. Verify: keys of which any may have signed. */

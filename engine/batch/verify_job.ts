@@ -18,6 +18,7 @@ import {
   type VerifiedSignature,
   verify,
 } from "../verify/verify.ts";
+import { absenceOf } from "./absence.ts";
 import { type JobScope, SUBJECTS_AT_ONCE } from "./job_context.ts";
 import { judgeTree } from "./judge_tree.ts";
 import type { Outcome } from "./outcome.ts";
@@ -108,8 +109,10 @@ async function verifySubject(
     context.found.set(repository, format);
     return verdictOf(subject, judgement);
   }
-  const verdict = verdictOf(subject, await missing(judge(results), subject, scope));
-  return { ...verdict, present: formatsPresent(results) };
+  const judgement = judge(results);
+  const isUnsigned = judgement.outcome === "failed" && judgement.reason.code === "NO_SIGNATURES";
+  const answer = isUnsigned ? ((await absenceOf(subject, scope)) ?? judgement) : judgement;
+  return { ...verdictOf(subject, answer), present: formatsPresent(results) };
 }
 
 /** The formats of which something lies beside the subject, whether it counts or not. */
@@ -162,25 +165,6 @@ async function readPlace(
     results.push({ format, outcome: "unread", reason: reportError(error) });
   }
   return results;
-}
-
-/** "Unsigned" is only said of what is there: an absent image is another answer. */
-async function missing(
-  judgement: Judgement,
-  subject: Subject,
-  { stores, signal }: JobScope,
-): Promise<Judgement> {
-  const unsigned = judgement.outcome === "failed" && judgement.reason.code === "NO_SIGNATURES";
-  if (!unsigned || subject.mediaType !== undefined) return judgement;
-  try {
-    if ((await stores.of(subject.home).head(subject.digest, signal)) !== undefined)
-      return judgement;
-    const message = `image tag not found: ${subject.name}`;
-    return { outcome: "failed", reason: { code: "IMAGE_NOT_FOUND", message } };
-  } catch (error) {
-    if (signal.aborted) throw error;
-    return { outcome: "error", reason: reportError(error) };
-  }
 }
 
 function verdictOf(subject: Subject, judgement: Judgement): SubjectVerdict {

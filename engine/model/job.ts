@@ -1,3 +1,4 @@
+import type { Generation } from "./exit_code.ts";
 import type { RecursivePolicy, SignatureDigestAlgorithm, SignatureFormat } from "./policy.ts";
 
 /** What one job is about. */
@@ -49,5 +50,38 @@ export interface VerifyJob extends JobBase {
   readonly expectFormat?: SignatureFormat;
 }
 
+/** Signs a statement about a target with one key. */
+export interface AttestJob extends JobBase {
+  readonly op: "attest";
+  /** The key, as the URI that `RunSetup` knows it by. */
+  readonly key: string;
+  readonly formats: readonly SignatureFormat[];
+  /** The generation of cosign that statements, envelopes and layers are written as. */
+  readonly generation: Generation;
+  /** URI of the predicate's type. */
+  readonly predicateType: string;
+  readonly content: /** JSON of the predicate: the statement around it is made for each subject. */
+    | { readonly kind: "predicate"; readonly json: string }
+    /** A whole statement, signed as it is when it is about the subject. */
+    | { readonly kind: "statement"; readonly json: string };
+  /** `--replace`: at the tag the new one takes the place of those with its predicate type. */
+  readonly replace: boolean;
+  /** `--no-upload`: false writes nothing to the registry. */
+  readonly upload: boolean;
+  /** Also answer what was made (`SignatureFact.made`). */
+  readonly returnMade: boolean;
+}
+
+/** Verifies the attestations of a target. */
+export interface VerifyAttestationJob extends JobBase {
+  readonly op: "verify-attestation";
+  /** Keys of which any may have signed, as the URIs that `RunSetup` knows them by. */
+  readonly keys: readonly string[];
+  /** As it was asked for: a short name or an URI. */
+  readonly predicateType: string;
+  readonly checkClaims: boolean;
+  readonly signatureDigestAlgorithm?: SignatureDigestAlgorithm;
+}
+
 /** One unit of work: goes whole to one worker and comes back as one verdict. JSON. */
-export type Job = SignJob | VerifyJob;
+export type Job = SignJob | VerifyJob | AttestJob | VerifyAttestationJob;

@@ -1,6 +1,7 @@
 import type { Platform } from "./descriptor.ts";
 import type { Digest } from "./digest.ts";
 import type { ErrorReport } from "./errors.ts";
+import type { Job } from "./job.ts";
 import type { SignatureFormat } from "./policy.ts";
 
 /** A signature that was verified, or made, as reports tell of it. JSON. */
@@ -10,8 +11,14 @@ export interface SignatureFact {
   readonly key: string;
   /** `sha256:` of the key's SubjectPublicKeyInfo (DER). */
   readonly keyDigest: string;
-  /** What was signed, as cosign prints it on stdout: an object of `critical` and `optional`. */
+  /** What was signed, as cosign prints it on stdout: an object of `critical` and `optional`. Null of attestations. */
   readonly payload: unknown;
+  /** Only of attestations. */
+  readonly attestation?: {
+    readonly predicateType: string;
+    /** The envelope in one line of JSON, as cosign prints it. */
+    readonly envelope: string;
+  };
   /** The annotations that were signed. */
   readonly annotations: Readonly<Record<string, string>>;
   /** Only of `sign`: whether it is new or was there already. */
@@ -40,7 +47,7 @@ export interface SubjectVerdict {
 
 interface VerdictBase {
   readonly job: string;
-  readonly op: "sign" | "verify";
+  readonly op: Job["op"];
   /** The target as the user wrote it. */
   readonly target: string;
   readonly subjects: readonly SubjectVerdict[];

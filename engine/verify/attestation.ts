@@ -1,3 +1,4 @@
+import { digestOf } from "../crypto/hash.ts";
 import { dsseJson } from "../formats/dsse.ts";
 import type { Evidence } from "../formats/evidence.ts";
 import { encodeGoJson } from "../formats/go_json.ts";
@@ -20,8 +21,8 @@ export interface VerifiedAttestation {
   readonly format: SignatureFormat;
   readonly key: PublicKey;
   readonly statement: Statement;
-  /** The bytes that were signed. */
-  readonly payload: Uint8Array;
+  /** Of the bytes that were signed. */
+  readonly payloadDigest: Digest;
   /** The envelope as JSON, as it lies in its layer or as it stands in its bundle. */
   readonly envelope: string;
 }
@@ -51,7 +52,7 @@ export function verifyAttestation(
     format: isBundle ? "bundle" : "legacy",
     key,
     statement,
-    payload: content.envelope.payload,
+    payloadDigest: digestOf(content.envelope.payload),
     envelope: content.text ?? encodeGoJson(dsseJson(content.envelope)),
   };
 }

@@ -36,17 +36,19 @@ export function judge(results: readonly PlaceResult[]): Judgement {
   const unread = results.find((result) => result.outcome === "unread");
   if (unread !== undefined) return { outcome: "error", reason: unread.reason };
   const refused = read.flatMap((result) => result.refused);
-  if (refused.length > 0) return { outcome: "failed", reason: noMatch(refused) };
+  if (refused.length > 0)
+    return { outcome: "failed", reason: joinRefusals("no matching signatures", refused) };
   return { outcome: "failed", reason: unsigned(read.flatMap((result) => result.attestations)) };
 }
 
-function noMatch(refused: readonly ErrorReport[]): ErrorReport {
+/** "None of them counts", and why the first of them do not. @param what cosign's words for it. */
+export function joinRefusals(what: string, refused: readonly ErrorReport[]): ErrorReport {
   const shown = refused.slice(0, MAX_SHOWN).map(({ message }) => message);
   const more = refused.length - shown.length;
   const hint = refused.find((report) => report.hint !== undefined)?.hint;
   return {
     code: "NO_MATCHING_SIGNATURES",
-    message: `no matching signatures: ${shown.join("\n ")}${more > 0 ? `\n and ${more} more` : ""}`,
+    message: `${what}: ${shown.join("\n ")}${more > 0 ? `\n and ${more} more` : ""}`,
     ...(hint === undefined ? {} : { hint }),
   };
 }
