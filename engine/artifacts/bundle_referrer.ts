@@ -52,29 +52,40 @@ export async function* gatherBundles(
   }
 }
 
-/**
- * Puts a signed envelope beside a subject: a bundle of version 0.3, and a manifest that refers to the
- * subject, made known by the referrers API or by its fallback tag.
- *
- * @param createdAt RFC 3339, whole seconds.
- */
+/** How a bundle is put beside a subject. */
+export interface AttachBundleOptions {
+  /** RFC 3339, whole seconds. */
+  readonly createdAt: string;
+  /** Of the statement in the envelope. */
+  readonly predicateType: string;
+  readonly idle: (ms: number) => Promise<void>;
+  readonly signal?: AbortSignal;
+}
+
+/** Puts a signed envelope beside a subject, as {@link attachBundleBytes} does with a whole bundle. */
 export async function attachBundle(
   subject: Subject,
   envelope: DsseEnvelope,
   key: PublicKey,
   stores: Stores,
-  options: {
-    readonly createdAt: string;
-    /** Of the statement in the envelope. */
-    readonly predicateType: string;
-    readonly idle: (ms: number) => Promise<void>;
-    readonly signal?: AbortSignal;
-  },
+  options: AttachBundleOptions,
+): Promise<void> {
+  await attachBundleBytes(subject, encodeBundle(envelope, key), stores, options);
+}
+
+/**
+ * Puts a bundle of version 0.3 beside a subject, with a manifest that refers to the subject, made known by
+ * the referrers API or by its fallback tag.
+ */
+export async function attachBundleBytes(
+  subject: Subject,
+  bundle: Uint8Array,
+  stores: Stores,
+  options: AttachBundleOptions,
 ): Promise<void> {
   const { signal } = options;
   const described = await describe(subject, stores, signal);
   const store = stores.companionsOf(subject);
-  const bundle = encodeBundle(envelope, key);
   const layer = descriptorOf(bundle, MEDIA.bundleV03);
   const config = { ...descriptorOf(EMPTY_CONFIG, MEDIA.ociEmpty), artifactType: MEDIA.bundleV03 };
   await Promise.all([
