@@ -142,7 +142,7 @@ describe("startFaultyProxy()", () => {
   });
 
   test("slow sends the whole body, piece by piece", async () => {
-    const url = await startWith({ kind: "slow", everyMs: 1, chunkBytes: 10 });
+    const url = await startWith({ kind: "slow", everyMs: 50, chunkBytes: 10 });
     const response = await fetch(`${url}${BLOB}`);
     let pieces = 0;
     let text = "";
