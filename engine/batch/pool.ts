@@ -122,7 +122,11 @@ export class Pool {
   #receive(member: Member, message: FromWorker): void {
     if (!this.#members.has(member)) return; // late words of a thread that was given up
     if (message.type === "ready") {
-      if (message.protocol !== PROTOCOL) throw new TypeError("A worker speaks another protocol");
+      if (message.protocol !== PROTOCOL) {
+        member.lastError = new TypeError("it speaks another protocol");
+        this.#lost(member);
+        return;
+      }
       member.isReady = true;
       this.#failedStarts = 0;
       if (this.#aborted !== undefined) {
