@@ -1,7 +1,6 @@
 import { readFileBytes } from "../../io/files.ts";
 import { encodeBase64 } from "../../model/bytes.ts";
 import { errorFromReport } from "../../model/errors.ts";
-import type { Generation } from "../../model/exit_code.ts";
 import type { SignJob } from "../../model/job.ts";
 import type { SignatureFormat } from "../../model/policy.ts";
 import { parseReference, repositoryName } from "../../model/reference.ts";
@@ -13,7 +12,6 @@ import { conventionsOf } from "../conventions.ts";
 import { SIGN_FLAGS } from "../flags/sign.ts";
 import {
   DEFAULT_GENERATION,
-  isExperimental,
   namedGeneration,
   refuseLogUpload,
   signatureFormats,
@@ -25,6 +23,7 @@ import { printableText } from "../printable.ts";
 import { refuseLater, unavailable } from "../refuse_later.ts";
 import { registryOptions } from "../registry_options.ts";
 import { wantsSignatureFiles, writeSignatureFiles } from "../signature_files.ts";
+import { logUploadFlags, signingKey, tagWarning } from "../signing.ts";
 
 type Call = Invocation<typeof SIGN_FLAGS>;
 
@@ -63,7 +62,7 @@ export const signCommand: CommandFunction<typeof SIGN_FLAGS> = async (call) => {
 function settingsOf(call: Call): Omit<SignJob, "id" | "target"> {
   const { flags, given, args, stderr, env } = call;
   const generation = namedGeneration(flags.compat) ?? DEFAULT_GENERATION;
-  const key = keyOf(call, generation);
+  const key = signingKey(call, generation);
   refuseLater(SIGN_FLAGS, flags, given);
   if (flags["registry-referrers-mode"] === "oci-1-1") {
     throw unavailable(
@@ -76,14 +75,7 @@ function settingsOf(call: Call): Omit<SignJob, "id" | "target"> {
   const formats = signatureFormats(flags.format, newBundleFormat, generation);
   checkFormats(formats, call);
   const annotations = parseAnnotations(flags.annotations);
-  refuseLogUpload(
-    {
-      ...(given.has("tlog-upload") ? { tlogUpload: flags["tlog-upload"] } : {}),
-      ...(given.has("no-tlog-upload") ? { noTlogUpload: flags["no-tlog-upload"] } : {}),
-    },
-    generation,
-    env,
-  );
+  refuseLogUpload(logUploadFlags(call), generation, env);
   const identities = flags["sign-container-identity"];
   const returnMade = wantsSignatureFiles(flags);
   if (returnMade && args.length > 1) {
@@ -107,25 +99,6 @@ function settingsOf(call: Call): Omit<SignJob, "id" | "target"> {
     ...(identities.length === 0 ? {} : { identities }),
   };
 }
-
-/** The key to sign with, after cosign's own words about the other ways. */
-function keyOf({ flags, env }: Call, generation: Generation): string {
-  const key = flags.key === "" ? undefined : flags.key;
-  const keyless = generation > 1 || isExperimental(env);
-  if ((key !== undefined && flags.sk) || (key === undefined && !flags.sk && !keyless)) {
-    throw usage(
-      "exactly one of: key reference (--key), or hardware token (--sk) must be provided",
-      KEY_HINT,
-    );
-  }
-  if (key !== undefined) return key;
-  throw unavailable(
-    flags.sk ? "Signing with a hardware token (--sk)" : "Keyless signing",
-    KEY_HINT,
-  );
-}
-
-const KEY_HINT = "Sign with a key: --key cosign.key; generate-key-pair makes one";
 
 /** Flags that one of the formats cannot follow. */
 function checkFormats(formats: readonly SignatureFormat[], { flags, stderr }: Call): void {
@@ -161,16 +134,6 @@ async function readPayload(
   if (path === undefined || path === "") return undefined;
   stderr.write(`Using payload from: ${printableText(path)}\n`);
   return await readFileBytes(path, MAX_PAYLOAD_BYTES);
-}
-
-function tagWarning(image: string): string {
-  return `WARNING: Image reference ${printableText(image)} uses a tag, not a digest, to identify the image to sign.
-    This can lead you to sign a different image than the intended one. Please use a
-    digest (example.com/ubuntu@sha256:abc123...) rather than tag
-    (example.com/ubuntu:latest) for the input to cosign. The ability to refer to
-    images by tag will be removed in a future release.
-
-`;
 }
 
 /** Says where signatures went; also of a verdict that failed half-way. */
