@@ -1,19 +1,48 @@
-import { encodeBase64, parseUtf8, utf8 } from "../model/bytes.ts";
+import { encodeBase64, parseBase64Either, parseUtf8, utf8 } from "../model/bytes.ts";
 import { type DsseEnvelope, dsseJson, parseDsse } from "./dsse.ts";
-import { encodeGoJson, isObject } from "./go_json.ts";
+import { encodeGoJson, isObject, type Json } from "./go_json.ts";
 import { MEDIA } from "./media_types.ts";
+import { parseStrictJson } from "./strict_json.ts";
 
 /** A Sigstore bundle (protobuf-specs, `sigstore_bundle.proto`), parsed and not believed. */
 export interface Bundle {
   readonly version: "0.1" | "0.2" | "0.3";
   readonly content:
     | { readonly kind: "dsse"; readonly envelope: DsseEnvelope }
-    | { readonly kind: "message-signature" };
+    | {
+        readonly kind: "message-signature";
+        /** Raw bytes. */
+        readonly signature: Uint8Array;
+        /** What the signer says that the message's digest is; some write none. */
+        readonly digest?: MessageDigest;
+      };
   readonly material: "public-key" | "certificate";
+  /** DER, the signer's own first; empty when the material is a public key. */
+  readonly certificates: readonly Uint8Array[];
   /** Whatever the signer wrote to help find the key; never a verifier. */
   readonly keyHint?: string;
 }
 
+/** The digest of a message that was signed. */
+export interface MessageDigest {
+  readonly algorithm: "sha256" | "sha384" | "sha512";
+  readonly digest: Uint8Array;
+}
+
+/** What a signature can be checked with. */
+export type VerificationMaterial =
+  | {
+      /** SHA-256 of the key's SubjectPublicKeyInfo, 32 raw bytes. */
+      readonly keyHint: Uint8Array;
+    }
+  | {
+      /** DER. */
+      readonly certificate: Uint8Array;
+    };
+
+/** The digests by the names that bundles have for them (protobuf-specs, `HashAlgorithm`). */
+const DIGEST_NAMES = { sha256: "SHA2_256", sha384: "SHA2_384", sha512: "SHA2_512" } as const;
+const MAX_CERTIFICATES = 10; // of a chain: Fulcio's has three
 const ROOT_FIELDS: ReadonlySet<string> = new Set([
   "mediaType",
   "verificationMaterial",
@@ -22,12 +51,13 @@ const ROOT_FIELDS: ReadonlySet<string> = new Set([
 ]);
 
 /**
- * Reads a bundle of an image. Fields that the format does not have are refused, as are two contents.
+ * Reads a bundle. Fields that the format does not have are refused, as are two contents, and keys that
+ * stand twice.
  *
  * @throws {SyntaxError} when it is none, or of a version that is not known.
  */
 export function parseBundle(bytes: Uint8Array): Bundle {
-  const root: unknown = JSON.parse(decode(bytes));
+  const root = parseStrictJson(decode(bytes));
   if (!isObject(root)) throw new SyntaxError("The bundle is no JSON object");
   const unknown = Object.keys(root).find((field) => !ROOT_FIELDS.has(field));
   if (unknown !== undefined) {
@@ -48,6 +78,7 @@ export function parseBundle(bytes: Uint8Array): Bundle {
     version,
     content: parseContent(root["dsseEnvelope"], root["messageSignature"]),
     material: publicKey === undefined ? "certificate" : "public-key",
+    certificates: parseCertificates(version, certificate, x509CertificateChain),
     ...(typeof hint === "string" ? { keyHint: hint } : {}),
   };
 }
@@ -58,13 +89,30 @@ export function parseBundle(bytes: Uint8Array): Bundle {
  * @param keyHint SHA-256 of the key's SubjectPublicKeyInfo, 32 raw bytes.
  */
 export function encodeKeyBundle(envelope: DsseEnvelope, keyHint: Uint8Array): Uint8Array {
-  return utf8(
-    encodeGoJson({
-      mediaType: MEDIA.bundleV03,
-      verificationMaterial: { publicKey: { hint: encodeBase64(keyHint) } },
-      dsseEnvelope: dsseJson(envelope),
-    }),
-  );
+  return encode({ keyHint }, { dsseEnvelope: dsseJson(envelope) });
+}
+
+/** Encodes a v0.3 bundle of a message that was signed as it is, such as a blob. */
+export function encodeMessageBundle(
+  signature: Uint8Array,
+  { algorithm, digest }: MessageDigest,
+  material: VerificationMaterial,
+): Uint8Array {
+  const messageDigest = { algorithm: DIGEST_NAMES[algorithm], digest: encodeBase64(digest) };
+  return encode(material, {
+    messageSignature: { messageDigest, signature: encodeBase64(signature) },
+  });
+}
+
+function encode(
+  material: VerificationMaterial,
+  content: Readonly<Record<string, Json>>,
+): Uint8Array {
+  const verificationMaterial: Json =
+    "keyHint" in material
+      ? { publicKey: { hint: encodeBase64(material.keyHint) } }
+      : { certificate: { rawBytes: encodeBase64(material.certificate) } };
+  return utf8(encodeGoJson({ mediaType: MEDIA.bundleV03, verificationMaterial, ...content }));
 }
 
 function parseVersion(mediaType: unknown): Bundle["version"] {
@@ -87,8 +135,64 @@ function parseContent(envelope: unknown, message: unknown): Bundle["content"] {
     throw new SyntaxError("The bundle must hold one of dsseEnvelope and messageSignature");
   }
   return envelope === undefined
-    ? { kind: "message-signature" }
+    ? parseMessageSignature(message)
     : { kind: "dsse", envelope: parseDsse(envelope) };
+}
+
+function parseMessageSignature(message: unknown): Bundle["content"] {
+  if (!isObject(message)) throw new SyntaxError("The bundle's messageSignature is no JSON object");
+  const signature = parseBytes(message["signature"], "signature");
+  const { messageDigest } = message;
+  const digest = isObject(messageDigest) ? parseMessageDigest(messageDigest) : undefined;
+  return {
+    kind: "message-signature",
+    signature,
+    ...(digest === undefined ? {} : { digest }),
+  };
+}
+
+/** cosign 3.1 writes an empty one where the message was not hashed. */
+function parseMessageDigest(value: Record<string, unknown>): MessageDigest | undefined {
+  const { algorithm, digest } = value;
+  if (algorithm === undefined && digest === undefined) return undefined;
+  const known = (["sha256", "sha384", "sha512"] as const).find(
+    (name) => DIGEST_NAMES[name] === algorithm,
+  );
+  if (known === undefined) {
+    throw new SyntaxError(
+      `The bundle names the digest ${JSON.stringify(algorithm)?.slice(0, 80)}, expected SHA2_256, SHA2_384 or SHA2_512`,
+    );
+  }
+  return { algorithm: known, digest: parseBytes(digest, "digest") };
+}
+
+function parseCertificates(
+  version: Bundle["version"],
+  certificate: unknown,
+  chain: unknown,
+): readonly Uint8Array[] {
+  if (chain !== undefined && version === "0.3") {
+    throw new SyntaxError("The bundle has an x509CertificateChain, which version 0.3 has not");
+  }
+  const listed = isObject(chain) ? chain["certificates"] : undefined;
+  const raw = certificate === undefined ? (chain === undefined ? [] : listed) : [certificate];
+  if (!Array.isArray(raw) || (chain !== undefined && raw.length === 0)) {
+    throw new SyntaxError("The bundle has a certificate chain without certificates");
+  }
+  if (raw.length > MAX_CERTIFICATES) {
+    throw new SyntaxError(
+      `The bundle has ${raw.length} certificates, at most ${MAX_CERTIFICATES} are read`,
+    );
+  }
+  return raw.map((each) => parseBytes(isObject(each) ? each["rawBytes"] : undefined, "rawBytes"));
+}
+
+/** Bytes as protobuf's JSON has them: either alphabet of base64, with its padding or without. */
+function parseBytes(value: unknown, name: string): Uint8Array {
+  if (typeof value !== "string" || value === "")
+    throw new SyntaxError(`The bundle lacks its ${name}`);
+  const plain = value.replace(/={1,2}$/, "");
+  return parseBase64Either(plain.padEnd(Math.ceil(plain.length / 4) * 4, "="));
 }
 
 function decode(bytes: Uint8Array): string {

@@ -1,0 +1,63 @@
+import { encodeBase64, parseBase64Either, parseUtf8, utf8 } from "../model/bytes.ts";
+import { encodeGoJson, foldedValue, isObject } from "./go_json.ts";
+import { parseStrictJson } from "./strict_json.ts";
+
+/** What `sign-blob --bundle` wrote before Sigstore's bundles; parsed and not believed. */
+export interface BlobBundle {
+  /** Raw bytes. */
+  readonly signature: Uint8Array;
+  /** PEM of a certificate or of a bare public key, as the signer wrote it. Never a verifier by itself. */
+  readonly certificatePem?: string;
+  /** Whether it carries an entry of a transparency log. */
+  readonly hasLogEntry: boolean;
+}
+
+/**
+ * Reads an old bundle, its keys without regard to their case as Go reads them.
+ *
+ * @throws {SyntaxError} when it is none.
+ */
+export function parseBlobBundle(bytes: Uint8Array): BlobBundle {
+  const root = parseStrictJson(decode(bytes));
+  if (!isObject(root)) throw new SyntaxError("The bundle is no JSON object");
+  const signature = foldedValue(root, "base64Signature");
+  if (typeof signature !== "string" || signature === "") {
+    throw new SyntaxError("The bundle has neither a mediaType nor a base64Signature");
+  }
+  const certificate = foldedValue(root, "cert") ?? "";
+  if (typeof certificate !== "string") throw new SyntaxError("The bundle's cert is no text");
+  const entry = foldedValue(root, "rekorBundle");
+  return {
+    signature: parseBase64Either(signature),
+    hasLogEntry: entry !== undefined && entry !== null,
+    ...(certificate === "" ? {} : { certificatePem: pemOf(certificate) }),
+  };
+}
+
+/**
+ * Encodes an old bundle, to the byte as cosign does.
+ *
+ * @param certificatePem Kept out when absent, as cosign does for a key without a log.
+ */
+export function encodeBlobBundle(signature: Uint8Array, certificatePem?: string): Uint8Array {
+  return utf8(
+    encodeGoJson({
+      base64Signature: encodeBase64(signature),
+      ...(certificatePem === undefined ? {} : { cert: encodeBase64(utf8(certificatePem)) }),
+    }),
+  );
+}
+
+/** Both were written: PEM, and base64 of PEM. */
+function pemOf(text: string): string {
+  if (text.includes("-----BEGIN ")) return text;
+  return decode(parseBase64Either(text.replaceAll(/\s/g, "")));
+}
+
+function decode(bytes: Uint8Array): string {
+  try {
+    return parseUtf8(bytes);
+  } catch (cause) {
+    throw new SyntaxError("The bundle is not UTF-8", { cause });
+  }
+}
