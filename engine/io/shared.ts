@@ -36,12 +36,16 @@ export interface Turn {
 /** Failures of somebody's own: whoever else waits for the answer computes it himself. */
 const PERSONAL: readonly ErrorCode[] = ["CANCELLED", "DEADLINE_EXCEEDED", "REGISTRY_TIMEOUT"];
 
+/** Answers that are kept before the first look for expired ones. */
+const LEAST_SWEEP_SIZE = 4096;
+
 /** {@link Shared} within one thread. */
 export class LocalShared implements Shared {
   readonly #now: () => number;
   readonly #kept: Map<string, Answer<unknown>> = new Map();
   readonly #running: Map<string, Promise<Answer<unknown>>> = new Map();
   readonly #turns: Map<string, Promise<void>> = new Map();
+  #sweepAtSize = LEAST_SWEEP_SIZE;
 
   /** @param now Milliseconds since the epoch. */
   constructor(now: () => number = Date.now) {
@@ -95,10 +99,20 @@ export class LocalShared implements Shared {
       const answer = await running;
       if (answer.expiresAtMs === undefined || answer.expiresAtMs > this.#now()) {
         this.#kept.set(key, answer);
+        if (this.#kept.size >= this.#sweepAtSize) this.#sweep();
       } else this.#kept.delete(key);
       return answer;
     } finally {
       this.#running.delete(key);
     }
+  }
+
+  /** A run over millions of tags must not keep what has expired. */
+  #sweep(): void {
+    const nowMs = this.#now();
+    for (const [key, { expiresAtMs }] of this.#kept) {
+      if (expiresAtMs !== undefined && expiresAtMs <= nowMs) this.#kept.delete(key);
+    }
+    this.#sweepAtSize = Math.max(LEAST_SWEEP_SIZE, 2 * this.#kept.size);
   }
 }
