@@ -5,6 +5,7 @@
 import { mkdirSync, mkdtempSync, renameSync, rmSync, statSync, utimesSync } from "node:fs";
 import { join } from "node:path";
 import { bun, root, run } from "./lib.mjs";
+import { buildPolicyModule } from "./policy.mjs";
 import "./setup.mjs";
 
 const TARGETS = [
@@ -32,6 +33,7 @@ const FLAGS = [
 
 const dist = join(root, "dist");
 mkdirSync(dist, { recursive: true });
+const assets = buildPolicyModule().map((path) => `--asset=${path}`);
 if (process.argv.includes("--all")) for (const target of TARGETS) build(target);
 else build();
 
@@ -46,9 +48,13 @@ function build(target) {
   process.once("exit", () => rmSync(folder, { recursive: true, force: true }));
   const output = join(folder, name);
   const platform = target === undefined ? [] : [`--target=bun-${target}`];
-  run(bun, ["build", ...FLAGS, ...platform, join(root, "main.ts"), `--outfile=${output}`], {
-    stdio: ["ignore", "ignore", "inherit"],
-  });
+  run(
+    bun,
+    ["build", ...FLAGS, ...assets, ...platform, join(root, "main.ts"), `--outfile=${output}`],
+    {
+      stdio: ["ignore", "ignore", "inherit"],
+    },
+  );
   // A source that changes meanwhile is newer than what is made of it.
   utimesSync(output, started, started);
   renameSync(output, join(dist, name));

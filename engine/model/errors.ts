@@ -57,6 +57,8 @@ export type ErrorCode =
   | "ENVELOPE_INVALID"
   | "ATTACHMENT_NOT_FOUND"
   | "SCHEMA1_UNSUPPORTED"
+  | "POLICY_UNAVAILABLE"
+  | "POLICY_FAULT"
   // the batch
   | "DEADLINE_EXCEEDED"
   | "CANCELLED"

@@ -41,6 +41,7 @@ const INDETERMINATE_CODES: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   "DEADLINE_EXCEEDED",
   "CANCELLED",
   "WORKER_LOST",
+  "POLICY_FAULT",
 ]);
 
 /** Whether `code` means that no answer was reached: never "unsigned", never "bad". */
