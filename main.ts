@@ -24,6 +24,15 @@ async function main(): Promise<void> {
   process.exitCode = isFaulty && code === 0 ? 1 : code;
 }
 
+/** What another thread is for, its data says. */
+async function runThread(): Promise<void> {
+  const { workerData } = await import("node:worker_threads");
+  const { isEvaluatorSetup } = await import("./engine/conditions/messages.ts");
+  if (isEvaluatorSetup(workerData)) {
+    await (await import("./engine/conditions/evaluator_thread.ts")).runEvaluator(workerData);
+  } else (await import("./engine/batch/worker.ts")).runWorker();
+}
+
 function runtimeName(): string {
   const { bun, deno, node } = process.versions;
   if (bun !== undefined) return `bun ${bun}`;
@@ -43,4 +52,4 @@ function onFault(error: unknown): void {
 }
 
 if (isMainThread) main().catch(onFault);
-else (await import("./engine/batch/worker.ts")).runWorker();
+else await runThread();
