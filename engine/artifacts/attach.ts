@@ -155,7 +155,7 @@ function splitObjects(text: string): readonly string[] {
   const found: string[] = [];
   let depth = 0;
   let start = -1;
-  const tokens = /"(?:[^"\\]|\\.)*"|[{}]|[^\s{}"]+|"/gs;
+  const tokens = /"[^"\\]*(?:\\.[^"\\]*)*"|[{}]|[^\s{}"]+|"/gs;
   for (const { 0: token, index } of text.matchAll(tokens)) {
     if (token === "{" && depth++ === 0) start = index;
     else if (token === "}" && --depth === 0) found.push(text.slice(start, index + 1));

@@ -1,3 +1,4 @@
+import { ARTIFACT_COMMANDS } from "./artifact_commands.ts";
 import { type Command, command } from "./command.ts";
 import {
   BATCH_SCHEMA_FLAGS,
@@ -57,6 +58,7 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
     args: NONE,
     load: async () => (await import("./commands/public_key.ts")).publicKeyCommand,
   }),
+  ...ARTIFACT_COMMANDS,
   "batch sign": command({
     brief: "Sign all that a manifest, or a list on standard input, names",
     flags: BATCH_SIGN_FLAGS,
@@ -111,37 +113,29 @@ export const GROUPS: Readonly<Record<string, string>> = {
   batch: "Sign or verify many images at once",
   registry: "The registry that comes with this program",
   plugins: "Key schemes and artifact kinds",
+  attach: "Put what was made elsewhere beside an image",
+  download: "Print what lies beside an image",
+  upload: "Put files into a registry",
 };
 
 /** Commands of cosign that a later version will have. */
 export const LATER_COMMANDS: ReadonlySet<string> = new Set([
-  "attach",
   "attest",
   "attest-blob",
   "bundle",
-  "clean",
   "completion",
-  "copy",
   "debug",
   "dockerfile",
-  "download",
   "env",
-  "generate",
   "initialize",
-  "load",
   "login",
   "manifest",
   "piv-tool",
   "pkcs11-tool",
   "policy",
-  "save",
-  "sget",
   "sign-blob",
   "signing-config",
-  "tree",
-  "triangulate",
   "trusted-root",
-  "upload",
   "verify-attestation",
   "verify-blob",
   "verify-blob-attestation",
