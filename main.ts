@@ -1,19 +1,27 @@
-import { isMainThread } from "node:worker_threads";
+import { unsafeVariable } from "./engine/io/env.ts";
+import { isFirstThread } from "./engine/io/runtime_thread.ts";
 
 let isFaulty = false;
 
 /** The program: the command line in the main thread, a worker of a batch in every other. */
 async function main(): Promise<void> {
-  // Output into a pipe that nobody reads any more is no reason to crash.
-  for (const stream of [process.stdout, process.stderr]) stream.on("error", onOutputError);
   process.on("unhandledRejection", onFault);
   process.on("uncaughtException", onFault);
+  const argv = process.argv.slice(2);
+  const runtime = { name: runtimeName(), platform: `${process.platform}/${process.arch}` };
+  if (argv.length === 1 && argv[0] === "version" && unsafeVariable(process.env) === undefined) {
+    // Scripts ask for it all the time: it needs no command line to be read, nor a stream.
+    const { versionText } = await import("./engine/cli/commands/version.ts");
+    console.log(versionText(runtime));
+    return;
+  }
+  const { standardOutput } = await import("./engine/io/standard_output.ts");
   const { runCli } = await import("./engine/cli/run.ts");
-  const code = await runCli(process.argv.slice(2), {
+  const code = await runCli(argv, {
     env: process.env,
-    runtime: { name: runtimeName(), platform: `${process.platform}/${process.arch}` },
-    stdout: process.stdout,
-    stderr: process.stderr,
+    runtime,
+    stdout: standardOutput(1),
+    stderr: standardOutput(2),
     plugins: async () => {
       const { makePluginTable } = await import("./engine/plugin_host/table.ts");
       const { parsePluginManifest } = await import("./engine/plugin_host/manifest.ts");
@@ -39,10 +47,6 @@ function runtimeName(): string {
   return deno === undefined ? `node ${node}` : `deno ${deno}`;
 }
 
-function onOutputError(error: NodeJS.ErrnoException): void {
-  if (error.code !== "EPIPE") onFault(error);
-}
-
 /** A fault of this program: said in one line, and never a success. */
 function onFault(error: unknown): void {
   const text = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
@@ -51,5 +55,5 @@ function onFault(error: unknown): void {
   process.exitCode = 1;
 }
 
-if (isMainThread) main().catch(onFault);
+if (isFirstThread()) main().catch(onFault);
 else await runThread();

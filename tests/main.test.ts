@@ -29,6 +29,11 @@ describe("main.ts", () => {
     expect(await wrong.exited).toBe(2);
   });
 
+  test("prints the same version whether the command line is read for it or not", async () => {
+    const [atOnce, read] = [start(["version"]), start(["version", "--json=false"])];
+    expect(await atOnce.stdout.text()).toBe(await read.stdout.text());
+  });
+
   test("does not crash when nobody reads its output", async () => {
     const shell = Bun.spawn(
       [

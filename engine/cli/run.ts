@@ -1,21 +1,23 @@
-import { type Application, run as route } from "@stricli/core";
 import { refuseUnsafeEnvironment } from "../io/env.ts";
 import { openOutputFile } from "../io/output_file.ts";
 import { reportError } from "../model/errors.ts";
 import { EXIT, exitCodeFor, type Generation } from "../model/exit_code.ts";
-import { makeApplication, type Route } from "./application.ts";
 import { prepareArgv } from "./argv.ts";
 import type { Command, Fail, Output, World } from "./command.ts";
 import { COMMANDS, GROUPS, LATER_COMMANDS } from "./commands.ts";
 import type { FlagTable } from "./flag.ts";
 import { GLOBAL_FLAGS } from "./flags/global.ts";
 import { DEFAULT_GENERATION, namedGeneration } from "./generation.ts";
+import { commandHelp, groupHelp } from "./help.ts";
 import { nearest, type Parsed, parseFlags, usage } from "./parse.ts";
 import { printableText } from "./printable.ts";
 import { unavailable } from "./refuse_later.ts";
 
 /** What the program is called in its own texts. */
 export const PROGRAM = "cosign-ts";
+
+/** What the program is for, in a line. */
+export const PROGRAM_BRIEF = "Sign and verify what lies in OCI registries, one by one or in bulk";
 
 /**
  * Runs one command line to its end: finds the command, reads its flags, performs it, prints what went
@@ -33,17 +35,17 @@ export async function runCli(argv: readonly string[], world: World): Promise<num
     const line = prepareArgv(withHelpFirst(argv), tables);
     for (const warning of line.warnings) world.stderr.write(`${warning}\n`);
     const command = commandOf(line.path);
-    if (command === undefined) return await showGroup(line.path, line.rest, world);
+    if (command === undefined) return showGroup(line.path, line.rest, world);
     named = namedGeneration(compatIn(line.rest)) ?? named;
     const parsed = parseFlags(command.flags, line.rest, variablesFor(command, world));
-    if (parsed.help) return await showHelp(line.path, world);
+    if (parsed.help) return showHelp(line.path, world);
     named = namedGeneration(choiceOf(parsed.flags["compat"]));
     checkArguments(command, parsed);
     if ((named ?? DEFAULT_GENERATION) === 3) {
       for (const text of parsed.deprecations) world.stderr.write(`${text}\n`);
     }
     const fail: Fail = (error, legacyPath) => printError(error, named, world.stderr, legacyPath);
-    return await perform(line.path, parsed, world, fail);
+    return await perform(command, parsed, world, fail);
   } catch (error) {
     return printError(error, named, world.stderr);
   }
@@ -81,16 +83,12 @@ function commandOf(path: readonly string[]): Command | undefined {
 }
 
 /** No command was found: help where that is what was asked for, an error otherwise. */
-async function showGroup(
-  path: readonly string[],
-  rest: readonly string[],
-  world: World,
-): Promise<number> {
+function showGroup(path: readonly string[], rest: readonly string[], world: World): number {
   const word = rest.find((text) => !text.startsWith("-"));
   if (path.length === 0 && word !== undefined && LATER_COMMANDS.has(word)) {
     throw unavailable(`The command "${word}"`, `See what there is: ${PROGRAM} --help`);
   }
-  const inside = [PROGRAM, ...path].join(" ");
+  const inside = [world.program ?? PROGRAM, ...path].join(" ");
   if (word !== undefined) {
     const members = Object.keys(COMMANDS).map((words) => words.split(" ")[path.length] ?? "");
     const near = nearest(word, members);
@@ -100,17 +98,23 @@ async function showGroup(
     );
   }
   parseFlags(GLOBAL_FLAGS, rest, () => undefined); // a word that looks like a flag must be one
-  return await showHelp(path, world);
+  return showHelp(path, world);
 }
 
-async function showHelp(path: readonly string[], world: World): Promise<number> {
-  const process = { stdout: world.stdout, stderr: world.stderr };
-  await route(application(), [...path, "--help"], { process, perform: async () => {} });
+function showHelp(path: readonly string[], world: World): number {
+  const program = world.program ?? PROGRAM;
+  const command = commandOf(path);
+  const brief = path.length === 0 ? PROGRAM_BRIEF : (GROUPS[path[0] ?? ""] ?? "");
+  world.stdout.write(
+    command === undefined
+      ? groupHelp(program, path, brief, COMMANDS, GROUPS)
+      : commandHelp(program, path.join(" "), command),
+  );
   return EXIT.ok;
 }
 
 async function perform(
-  path: readonly string[],
+  command: Command,
   parsed: Parsed<FlagTable>,
   world: World,
   fail: Fail,
@@ -119,28 +123,11 @@ async function perform(
   const file = flags["output-file"];
   const redirected = typeof file === "string" && file !== "" ? openOutputFile(file) : undefined;
   const stdout = redirected ?? world.stdout;
-  let outcome: { readonly code: number } | { readonly error: unknown } = { code: EXIT.other };
-  const context = {
-    process: { stdout, stderr: world.stderr },
-    perform: async (found: Command) => {
-      try {
-        outcome = { code: await found.run({ ...world, stdout, flags, given, args, fail }) };
-      } catch (error) {
-        outcome = { error };
-      }
-    },
-  };
   try {
-    await route(application(), path, context);
+    return await command.run({ ...world, stdout, flags, given, args, fail });
   } finally {
     redirected?.close();
   }
-  if ("error" in outcome) throw outcome.error;
-  return outcome.code;
-}
-
-function application(): Application<Route> {
-  return makeApplication(PROGRAM, COMMANDS, GROUPS);
 }
 
 /** `COSIGN_FOO_BAR` for `--foo-bar`; an empty variable is none. */

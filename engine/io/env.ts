@@ -29,13 +29,20 @@ const REFUSED: Readonly<Record<string, { readonly when: RegExp; readonly why: st
  * @throws {CosignError} `ENVIRONMENT_REFUSED`.
  */
 export function refuseUnsafeEnvironment(env: Environment): void {
-  for (const [name, { when, why }] of Object.entries(REFUSED)) {
+  const name = unsafeVariable(env);
+  if (name === undefined) return;
+  const why = REFUSED[name]?.why;
+  throw new CosignError("ENVIRONMENT_REFUSED", `Refused to run with ${name} set: ${why}`, {
+    hint: `Unset ${name} and run again`,
+  });
+}
+
+/** The first variable that {@link refuseUnsafeEnvironment} refuses; nothing when there is none. */
+export function unsafeVariable(env: Environment): string | undefined {
+  return Object.entries(REFUSED).find(([name, { when }]) => {
     const value = env[name];
-    if (value === undefined || !when.test(value)) continue;
-    throw new CosignError("ENVIRONMENT_REFUSED", `Refused to run with ${name} set: ${why}`, {
-      hint: `Unset ${name} and run again`,
-    });
-  }
+    return value !== undefined && when.test(value);
+  })?.[0];
 }
 
 /**

@@ -1,4 +1,3 @@
-import { randomBytes } from "node:crypto";
 import { link, open, rename, rm } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { CosignError, describeError, type ErrorCode } from "../model/errors.ts";
@@ -53,7 +52,7 @@ export async function writeWholeFile(
   bytes: Uint8Array,
   { mode, replace = false }: WriteOptions,
 ): Promise<void> {
-  const temporary = join(dirname(path), `.${basename(path)}.${randomBytes(8).toString("hex")}`);
+  const temporary = join(dirname(path), `.${basename(path)}.${crypto.randomUUID()}`);
   try {
     await writeNew(temporary, bytes, mode);
     if (replace) await rename(temporary, path);
