@@ -72,6 +72,14 @@ export function keysOfManifest(
   return [...keys];
 }
 
+/** The kinds of artifacts that a manifest names. */
+export function kindsOfManifest(manifest: BatchManifest): readonly string[] {
+  const kinds = manifest.targets.flatMap((target) =>
+    "kind" in target && target.kind !== undefined ? [target.kind] : [],
+  );
+  return [...new Set(kinds)];
+}
+
 /** The keys that a job needs. */
 export function keysOf(job: JobSettings): readonly string[] {
   return job.op === "sign" ? [job.key] : job.keys;

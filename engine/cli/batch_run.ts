@@ -32,6 +32,7 @@ export async function runBatchCommand(batch: BatchCall): Promise<number> {
     if (report !== "-") checkWritable(report);
   }
   const source = await openSource(call.args[0] ?? "-", batch.flags);
+  if (source.kinds.length > 0) await requireKinds(source.kinds, call);
   if (flags["dry-run"]) return await dryRun(source, batch);
   const ledgerPath = placeOfLedger(source, batch);
   const ledger = Ledger.open(ledgerPath);
@@ -40,6 +41,12 @@ export async function runBatchCommand(batch: BatchCall): Promise<number> {
   } finally {
     ledger.close();
   }
+}
+
+/** @throws {CosignError} `PLUGIN_UNAVAILABLE` or `PLUGIN_UNKNOWN`, before anything is started. */
+async function requireKinds(kinds: readonly string[], call: BatchCall["call"]): Promise<void> {
+  const plugins = await call.plugins();
+  for (const kind of kinds) await plugins.artifactHandler(kind);
 }
 
 async function runWithLedger(

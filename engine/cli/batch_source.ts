@@ -5,6 +5,7 @@ import {
   countTargets,
   keysOf,
   keysOfManifest,
+  kindsOfManifest,
   type PlanContext,
   type PlanItem,
   planLines,
@@ -34,6 +35,8 @@ export interface Source {
   readonly digest: string;
   readonly total?: number;
   readonly keys: readonly string[];
+  /** The kinds of artifacts that the targets say they are. */
+  readonly kinds: readonly string[];
   readonly plan: (context: PlanContext) => AsyncIterable<PlanItem>;
 }
 
@@ -45,6 +48,7 @@ export async function openSource(name: string, flags: BatchFlags): Promise<Sourc
       path: "",
       digest: "",
       keys: keysForLines(flags),
+      kinds: [],
       plan: (context) => planLines(stdinLines(context.signal), context),
     };
   }
@@ -58,6 +62,7 @@ export async function openSource(name: string, flags: BatchFlags): Promise<Sourc
     digest,
     ...(total === undefined ? {} : { total }),
     keys: keysOfManifest(manifest, flags, base),
+    kinds: kindsOfManifest(manifest),
     plan: (context) => planManifest(manifest, base, context),
   };
 }
