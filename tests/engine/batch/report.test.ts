@@ -120,7 +120,7 @@ describe("reportLineProblem()", () => {
       };
       expect(reportLineProblem(verdict)).toBeUndefined();
     }
-    expect(REASON_CODES).not.toContain("USAGE");
+    expect(REASON_CODES).not.toContain("KEY_PASSWORD");
     expect(REASON_CODES).not.toContain("LEDGER_FULL");
   });
 });
