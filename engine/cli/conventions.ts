@@ -24,7 +24,7 @@ export function conventionsOf(
   return {
     tagPrefix: tagPrefix(flags["attachment-tag-prefix"] ?? ""),
     dockerMediaTypes: parseGoBool(env["COSIGN_DOCKER_MEDIA_TYPES"] ?? "") ?? false,
-    maxAttachmentBytes: attachmentLimit(env["COSIGN_MAX_ATTACHMENT_SIZE"], stderr),
+    maxAttachmentBytes: attachmentLimitOf(env, stderr),
     ...(repository === undefined || repository === ""
       ? {}
       : { targetRepository: repositoryName(parseRepository(repository)) }),
@@ -58,7 +58,9 @@ function rfc3339(date: Date): string {
   return `${date.toISOString().slice(0, 19)}Z`;
 }
 
-function attachmentLimit(text: string | undefined, stderr: Output): number {
+/** `COSIGN_MAX_ATTACHMENT_SIZE`, or its default, with a warning where it is no size. */
+export function attachmentLimitOf(env: Environment, stderr: Output): number {
+  const text = env["COSIGN_MAX_ATTACHMENT_SIZE"];
   if (text === undefined || text === "") return DEFAULT_MAX_ATTACHMENT_BYTES;
   const sizeBytes = parseSizeBytes(text);
   if (sizeBytes !== undefined) return sizeBytes;

@@ -212,6 +212,10 @@ export const CERTIFICATE_SIGN_FLAGS = {
     brief: "have a certificate issued although a key is given",
     deprecated: "support for this flag will be removed in the future",
   },
+} as const;
+
+/** Where the certificate is written. */
+export const OUTPUT_CERTIFICATE_FLAGS = {
   "output-certificate": {
     type: "text",
     support: "accepted",
