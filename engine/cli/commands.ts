@@ -1,4 +1,5 @@
 import { ARTIFACT_COMMANDS } from "./artifact_commands.ts";
+import { ATTESTATION_COMMANDS } from "./attestation_commands.ts";
 import { type Command, command } from "./command.ts";
 import {
   BATCH_SCHEMA_FLAGS,
@@ -40,6 +41,7 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
     refusesLater: true,
     load: async () => (await import("./commands/verify.ts")).verifyCommand,
   }),
+  ...ATTESTATION_COMMANDS,
   "generate-key-pair": command({
     brief: "Generate a key pair",
     flags: GENERATE_KEY_PAIR_FLAGS,
@@ -120,8 +122,6 @@ export const GROUPS: Readonly<Record<string, string>> = {
 
 /** Commands of cosign that a later version will have. */
 export const LATER_COMMANDS: ReadonlySet<string> = new Set([
-  "attest",
-  "attest-blob",
   "bundle",
   "completion",
   "debug",
@@ -136,7 +136,5 @@ export const LATER_COMMANDS: ReadonlySet<string> = new Set([
   "sign-blob",
   "signing-config",
   "trusted-root",
-  "verify-attestation",
   "verify-blob",
-  "verify-blob-attestation",
 ]);

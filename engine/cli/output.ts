@@ -39,3 +39,12 @@ function payloadJson(signature: SignatureFact): string {
   // A payload came out of JSON, and is printed as such.
   return printableJson(encodeGoJson(signature.payload as Json));
 }
+
+/** The envelopes of attestations, one a line. */
+export function attestationsText(signatures: readonly SignatureFact[]): string {
+  return signatures
+    .map(({ attestation }) => attestation?.envelope ?? "")
+    .map((text) => (/[\r\n]/.test(text) ? encodeGoJson(JSON.parse(text)) : text))
+    .map((text) => `${printableJson(text)}\n`)
+    .join("");
+}

@@ -1,6 +1,7 @@
 import type { Generation } from "../model/exit_code.ts";
-import { isObject, type Json } from "./go_json.ts";
+import { encodeGoJson, isObject, type Json, sortKeys } from "./go_json.ts";
 import { type Field, reshape, type Shape, type ShapeRules, sorted } from "./go_struct.ts";
+import type { Statement } from "./in_toto.ts";
 import { parseStrictJson } from "./strict_json.ts";
 
 const CUSTOM = "https://cosign.sigstore.dev/attestation/v1";
@@ -101,6 +102,25 @@ export function makePredicate(
       );
     }
   }
+}
+
+/**
+ * A statement as policies see it: of the types that cosign has structs for, what those do not have is
+ * left out of the predicate.
+ *
+ * @param type As it was asked for.
+ * @throws {SyntaxError} naming the field that does not fit.
+ */
+export function policyInput(type: string, { type: _type, ...statement }: Statement): string {
+  const { predicateType, subjects, predicate } = statement;
+  const subject = subjects.map(({ name, digest }) => ({ name, digest: sortKeys(digest) }));
+  const shape = POLICY_SHAPES.get(type);
+  return encodeGoJson({
+    _type,
+    predicateType,
+    subject,
+    predicate: shape === undefined ? sorted(predicate ?? null) : reshape(predicate, shape, "go"),
+  });
 }
 
 function withoutScheme(type: string, uri: string): string {
@@ -271,3 +291,11 @@ const VULN_SHAPE: Shape = {
     }),
   ],
 };
+
+const POLICY_SHAPES: ReadonlyMap<string, Shape> = new Map([
+  ["slsaprovenance", SLSA_02.go],
+  ["slsaprovenance02", SLSA_02.go],
+  ["slsaprovenance1", SLSA_1.go],
+  ["link", LINK],
+  ["vuln", VULN_SHAPE],
+]);

@@ -56,7 +56,8 @@ describe("the flags", () => {
 
   test("have names that environment variables can carry", () => {
     for (const { flags } of Object.values(COMMANDS)) {
-      for (const name of Object.keys(flags)) expect(name).toMatch(/^[a-z][a-z0-9]*(-[a-z0-9]+)*$/);
+      for (const name of Object.keys(flags))
+        expect(name).toMatch(/^[a-z][A-Za-z0-9]*(-[a-z0-9]+)*$/);
     }
   });
 });

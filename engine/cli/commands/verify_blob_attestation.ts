@@ -1,0 +1,163 @@
+import { parsePublicKeyPem } from "../../crypto/public_key.ts";
+import { parseBlobBundle } from "../../formats/blob_bundle.ts";
+import { parseBundle } from "../../formats/bundle.ts";
+import { type DsseEnvelope, parseDsse } from "../../formats/dsse.ts";
+import { isObject } from "../../formats/go_json.ts";
+import { acceptedPredicateUris } from "../../formats/predicates.ts";
+import { parseStrictJson } from "../../formats/strict_json.ts";
+import { readBlob } from "../../io/blob.ts";
+import { readFileBytes } from "../../io/files.ts";
+import { readPublicKey } from "../../keys/open.ts";
+import { equalBytes, parseBase64Either, parseUtf8 } from "../../model/bytes.ts";
+import { CosignError, describeError } from "../../model/errors.ts";
+import type { PublicKey } from "../../model/key.ts";
+import {
+  BLOB_DIGESTS,
+  type BlobDigest,
+  judgeBlobStatement,
+  openBlobAttestation,
+} from "../../verify/blob_attestation.ts";
+import type { CommandFunction, Invocation } from "../command.ts";
+import { attachmentLimitOf } from "../conventions.ts";
+import { VERIFY_BLOB_ATTESTATION_FLAGS } from "../flags/verify_attestation.ts";
+import { DEFAULT_GENERATION, namedGeneration, refuseLogCheck } from "../generation.ts";
+import { keyContext } from "../open_keys.ts";
+import { usage } from "../parse.ts";
+import { refuseLater } from "../refuse_later.ts";
+import { ignoresLog, signatureDigest, verificationKey, warnWithoutLog } from "../verification.ts";
+
+type Call = Invocation<typeof VERIFY_BLOB_ATTESTATION_FLAGS>;
+
+const MAX_TRUSTED_ROOT_BYTES = 16 * 1024 * 1024; // the public one has 12 KB
+
+/** `verify-blob-attestation`: that a signed statement is about one file. */
+export const verifyBlobAttestationCommand: CommandFunction<
+  typeof VERIFY_BLOB_ATTESTATION_FLAGS
+> = async (call) => {
+  const { flags, env, stderr } = call;
+  const { keyUri, digest } = settingsOf(call);
+  const { signal } = new AbortController();
+  if (flags["trusted-root"]) await readFileBytes(flags["trusted-root"], MAX_TRUSTED_ROOT_BYTES);
+  const key = await readPublicKey(keyUri, keyContext(call, { signal }));
+  const envelope = await readEnvelope(key, attachmentLimitOf(env, stderr), call);
+  const algorithm = signatureDigest(flags["signature-digest-algorithm"]);
+  const { statement, algorithms } = openBlobAttestation(envelope, {
+    keys: [key],
+    ...(algorithm === undefined ? {} : { signatureDigestAlgorithm: algorithm }),
+  });
+  const digests = digest === undefined ? await digestsOf(algorithms, call) : [digest];
+  judgeBlobStatement(statement, flags["check-claims"] ? digests : undefined, {
+    keys: [key],
+    accepted: acceptedPredicateUris(flags.type),
+    asked: flags.type,
+  });
+  stderr.write("Verified OK\n");
+  return 0;
+};
+
+/** Checks the flags in cosign's order. */
+function settingsOf(call: Call): { readonly keyUri: string; readonly digest?: BlobDigest } {
+  const { flags, given, args, stderr, env } = call;
+  const generation = namedGeneration(flags.compat) ?? DEFAULT_GENERATION;
+  warnWithoutLog("blob attestation", call);
+  if (!flags.signature && !flags.bundle) {
+    throw usage("please specify path to the DSSE envelope signature via --signature or --bundle");
+  }
+  const keyUri = verificationKey(call, generation);
+  refuseLater(VERIFY_BLOB_ATTESTATION_FLAGS, flags, given);
+  if (flags.type === "")
+    throw usage("missing predicate type", "Add --type, such as slsaprovenance");
+  const digest = digestFlags(call);
+  if (digest !== undefined && args.length > 0) {
+    stderr.write("WARNING: Ignoring provided --digest in favor of provided blob\n");
+  }
+  if (flags["check-claims"] && args.length === 0 && digest === undefined) {
+    throw usage(
+      "Cannot check what the attestation is about: there is no file, nor --digest with --digestAlg",
+      "Name the file, or leave the check out with --check-claims=false",
+    );
+  }
+  refuseLogCheck(ignoresLog(call), generation, env);
+  return args.length > 0 || digest === undefined ? { keyUri } : { keyUri, digest };
+}
+
+function digestFlags({ flags }: Call): BlobDigest | undefined {
+  if (flags.digestAlg && !BLOB_DIGESTS.some((name) => name === flags.digestAlg)) {
+    throw usage(
+      `unsupported digest algorithm: ${flags.digestAlg}`,
+      `One of: ${BLOB_DIGESTS.join(", ")}`,
+    );
+  }
+  if (!flags.digest || !flags.digestAlg) return undefined;
+  if (!/^(?:[0-9A-Fa-f]{2})+$/.test(flags.digest)) {
+    throw usage(
+      `unable to decode provided digest: ${JSON.stringify(flags.digest)} is not hexadecimal`,
+    );
+  }
+  const algorithm = BLOB_DIGESTS.find((name) => name === flags.digestAlg) ?? "sha256";
+  return { algorithm, hex: flags.digest.toLowerCase() };
+}
+
+/** The digests of the file: by `--digestAlg`, or by whatever the statement names its subjects by. */
+async function digestsOf(
+  named: readonly BlobDigest["algorithm"][],
+  { flags, args, env }: Call,
+): Promise<readonly BlobDigest[]> {
+  const [path] = args;
+  if (path === undefined || !flags["check-claims"]) return [];
+  const asked = BLOB_DIGESTS.filter((name) => name === flags.digestAlg);
+  const algorithms = asked.length > 0 ? asked : named;
+  const { digests } = await readBlob(path, { env, algorithms, keptBytes: 0 });
+  return algorithms.flatMap((algorithm) => {
+    const digest = digests[algorithm];
+    return digest === undefined ? [] : [{ algorithm, hex: digest.toHex() }];
+  });
+}
+
+/** The envelope in the file of `--bundle`, new or old, or of `--signature`. */
+async function readEnvelope(
+  key: PublicKey,
+  limitBytes: number,
+  { flags }: Call,
+): Promise<DsseEnvelope> {
+  const path = flags.bundle || flags.signature || "";
+  const bytes = await readFileBytes(path, limitBytes);
+  try {
+    if (!flags.bundle) return parseEnvelope(bytes);
+    const root = parseStrictJson(parseUtf8(bytes));
+    if (!isObject(root) || !Object.hasOwn(root, "mediaType")) return openOldBundle(bytes, key);
+    const { content } = parseBundle(bytes);
+    if (content.kind === "dsse") return content.envelope;
+  } catch (cause) {
+    if (!(cause instanceof SyntaxError || cause instanceof TypeError)) throw cause;
+    const message = `Cannot read attestation "${path}": ${describeError(cause)}`;
+    throw new CosignError("BUNDLE_INVALID", message, { cause });
+  }
+  throw new CosignError(
+    "BUNDLE_INVALID",
+    `Cannot read attestation "${path}": bundle does not contain a DSSE envelope`,
+    { hint: "It holds a signature of a file: use verify-blob" },
+  );
+}
+
+/** A key that a bundle brings along never takes the place of ours, and must be the same. */
+function openOldBundle(bytes: Uint8Array, key: PublicKey): DsseEnvelope {
+  const { signature, certificatePem } = parseBlobBundle(bytes);
+  if (certificatePem?.includes("-----BEGIN PUBLIC KEY-----")) {
+    const brought = parsePublicKeyPem(certificatePem, "the bundle's key");
+    if (!equalBytes(brought.spki, key.spki)) {
+      throw new CosignError(
+        "SIGNATURE_INVALID",
+        `The bundle names another public key than "${key.uri}"`,
+      );
+    }
+  }
+  return parseEnvelope(signature);
+}
+
+/** JSON of an envelope; 1.x wrote base64 of it. */
+function parseEnvelope(bytes: Uint8Array): DsseEnvelope {
+  const text = parseUtf8(bytes).trim();
+  const json = text.startsWith("{") ? text : parseUtf8(parseBase64Either(text));
+  return parseDsse(parseStrictJson(json));
+}
