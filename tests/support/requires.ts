@@ -1,10 +1,12 @@
 import { test } from "bun:test";
 import { spawnSync } from "node:child_process";
+import { findGo } from "../../.ci/policy.mjs";
 
 /** What a test may need of the machine beside Node and npm. */
-export type Tool = "docker-registry" | "openssl" | "bash" | "chroot" | "script";
+export type Tool = "go" | "docker-registry" | "openssl" | "bash" | "chroot" | "script";
 
 const HINTS: Readonly<Record<Tool, string>> = {
+  go: "install Go 1.25 or later from https://go.dev/dl/ (Debian's is older)",
   "docker-registry": "apt-get install docker-registry",
   openssl: "apt-get install openssl",
   bash: "apt-get install bash",
@@ -17,6 +19,7 @@ export function hasTool(tool: Tool): boolean {
   if (tool === "chroot") {
     return process.getuid?.() === 0 && succeeds("unshare", ["--mount", "chroot", "/", "true"]);
   }
+  if (tool === "go") return findGo() !== undefined;
   return Bun.which(tool) !== null;
 }
 
