@@ -26,6 +26,8 @@ export interface ReadBlobOptions {
   readonly algorithms: readonly SignatureDigestAlgorithm[];
   /** A blob of at most this many bytes is kept whole. Default {@link KEPT_BYTES}. */
   readonly keptBytes?: number;
+  /** A longer one is refused as soon as that is seen. Default: any length. */
+  readonly limitBytes?: number;
   /** Ends the waiting for a server or a pipe; a file is read to its end. */
   readonly signal?: AbortSignal;
 }
@@ -40,7 +42,7 @@ const BUFFER_BYTES = 1024 * 1024;
  * once, whatever its size, and memory does not grow with it.
  *
  * @throws {CosignError} `FILE_READ` for what cannot be read, directories and endless devices among
- * it; `REGISTRY_…` for servers; why `signal` fired.
+ * it; `LIMIT_EXCEEDED`; `REGISTRY_…` for servers; why `signal` fired.
  */
 export async function readBlob(source: string, options: ReadBlobOptions): Promise<BlobContent> {
   const sink = new Sink(source, options);
@@ -58,23 +60,46 @@ export async function readBlob(source: string, options: ReadBlobOptions): Promis
   return sink.finish();
 }
 
+/**
+ * Reads something short from where {@link readBlob} reads.
+ *
+ * @throws {CosignError} as {@link readBlob}; `LIMIT_EXCEEDED` when it is longer than `limitBytes`.
+ */
+export async function readShort(
+  source: string,
+  limitBytes: number,
+  options: Pick<ReadBlobOptions, "env" | "signal">,
+): Promise<Uint8Array> {
+  const all = { ...options, algorithms: [], keptBytes: limitBytes, limitBytes };
+  return (await readBlob(source, all)).bytes ?? new Uint8Array();
+}
+
 /** Hashes what it is given, and keeps it as long as it is short. */
 class Sink {
   readonly #source: string;
   readonly #keptBytes: number;
+  readonly #limitBytes: number;
   readonly #hashes: readonly (readonly [SignatureDigestAlgorithm, Hash])[];
   #pieces: Uint8Array[] | undefined = [];
   #sizeBytes = 0;
 
-  constructor(source: string, { algorithms, keptBytes = KEPT_BYTES }: ReadBlobOptions) {
+  constructor(source: string, options: ReadBlobOptions) {
+    const { algorithms, keptBytes = KEPT_BYTES, limitBytes = Infinity } = options;
     this.#source = source;
     this.#keptBytes = keptBytes;
+    this.#limitBytes = limitBytes;
     this.#hashes = algorithms.map((name) => [name, createHash(name)]);
   }
 
   /** @param piece May be changed by its owner afterwards. */
   take(piece: Uint8Array): void {
     this.#sizeBytes += piece.length;
+    if (this.#sizeBytes > this.#limitBytes) {
+      throw new CosignError(
+        "LIMIT_EXCEEDED",
+        `Cannot read "${this.#source}": longer than ${this.#limitBytes} bytes`,
+      );
+    }
     for (const [, hash] of this.#hashes) hash.update(piece);
     if (this.#sizeBytes > this.#keptBytes) this.#pieces = undefined;
     this.#pieces?.push(piece.slice());

@@ -2,7 +2,7 @@ import { parsePublicKeyDer } from "../crypto/public_key.ts";
 import { verifySignature } from "../crypto/signature.ts";
 import type { Certificate } from "../formats/x509.ts";
 import { equalBytes } from "../model/bytes.ts";
-import { CosignError, describeError, hasCode } from "../model/errors.ts";
+import { CosignError, hasCode } from "../model/errors.ts";
 import type { PublicKey } from "../model/key.ts";
 import { forbiddenName } from "./name_constraints.ts";
 
@@ -175,13 +175,4 @@ function mayDo({ extendedKeyUsages: uses }: Certificate): boolean {
 
 function invalid(why: string): CosignError {
   return new CosignError("CERTIFICATE_INVALID", `cert verification failed: ${why}`);
-}
-
-/** A text as data of an error: what could not be read as a certificate. */
-export function unreadableCertificate(what: string, error: unknown): CosignError {
-  return new CosignError(
-    "CERTIFICATE_INVALID",
-    `Cannot read certificate ${what}: ${describeError(error)}`,
-    { cause: error },
-  );
 }

@@ -1,0 +1,142 @@
+import { parseBlobBundle } from "../formats/blob_bundle.ts";
+import { parseBundle } from "../formats/bundle.ts";
+import { parseCertificate } from "../formats/x509.ts";
+import { readShort } from "../io/blob.ts";
+import { equalBytes, parseBase64Either, parseUtf8 } from "../model/bytes.ts";
+import { CosignError, describeError, hasCode } from "../model/errors.ts";
+import type { BlobEvidence } from "../verify/blob.ts";
+import type { ClaimedSigner } from "../verify/blob_signer.ts";
+import { type CertificateContext, parseCertificateOrKey } from "./certificate_files.ts";
+import { usage } from "./parse.ts";
+
+/** A signature of a blob, and what comes with it. Attacker-controlled. */
+export interface FoundSignature {
+  readonly evidence: BlobEvidence;
+  readonly claimed: ClaimedSigner;
+  /** The format of the bundle that it came in. */
+  readonly bundle?: "new" | "old";
+}
+
+const MAX_SIGNATURE_BYTES = 65_536; // an RSA-4096 one has 700 characters
+const MAX_BUNDLE_BYTES = 32 * 1024 * 1024; // with an attestation in it, and log entries
+const NOT_A_FILE: ReadonlySet<unknown> = new Set(["ENOENT", "ENOTDIR", "ENAMETOOLONG", "EINVAL"]);
+
+/**
+ * Reads the signature that `--signature` and `--bundle` name.
+ *
+ * @throws {CosignError} `USAGE`, `BUNDLE_INVALID`, `FILE_READ`, `LIMIT_EXCEEDED`, `CERTIFICATE_INVALID`.
+ */
+export async function readEvidence(
+  flags: { readonly signature: string | undefined; readonly bundle: string | undefined },
+  context: CertificateContext,
+): Promise<FoundSignature> {
+  const { signature: named, bundle: path } = flags;
+  if (!path) {
+    if (!named) {
+      throw usage("missing flag '--signature'", "Name a signature, or a bundle with --bundle");
+    }
+    const signature = await readSignature(named, context);
+    return { evidence: { kind: "signature", signature }, claimed: { kind: "none" } };
+  }
+  const found = parseAnyBundle(await readShort(path, MAX_BUNDLE_BYTES, context), path);
+  if (!named) return found;
+  if (found.bundle === "new") {
+    throw usage(
+      "unsupported: signature may not be provided using --signature when using --new-bundle-format",
+      "The bundle holds the signature: leave out --signature",
+    );
+  }
+  const signature = await readSignature(named, context);
+  if (found.evidence.kind === "signature" && equalBytes(signature, found.evidence.signature)) {
+    return found;
+  }
+  throw new CosignError(
+    "BUNDLE_INVALID",
+    "the signature passed in does not match the signature in the provided bundle",
+  );
+}
+
+function parseAnyBundle(bytes: Uint8Array, path: string): FoundSignature {
+  try {
+    return isNewBundle(bytes) ? newBundle(bytes) : oldBundle(bytes);
+  } catch (cause) {
+    if (hasCode(cause, "CERTIFICATE_INVALID") || cause instanceof SyntaxError) {
+      throw new CosignError(
+        "BUNDLE_INVALID",
+        `Cannot read bundle "${path}": ${describeError(cause)}`,
+        { cause },
+      );
+    }
+    throw cause;
+  }
+}
+
+/** By what it holds, not by what the flags expect: a wrong guess would only hide what is wrong. */
+function isNewBundle(bytes: Uint8Array): boolean {
+  let root: unknown;
+  try {
+    root = JSON.parse(parseUtf8(bytes));
+  } catch {
+    return true; // the parser says what is wrong
+  }
+  return typeof root === "object" && root !== null && Object.hasOwn(root, "mediaType");
+}
+
+function newBundle(bytes: Uint8Array): FoundSignature {
+  const { content, certificates } = parseBundle(bytes);
+  const [leaf, ...intermediates] = certificates.map(parseCertificate);
+  return {
+    bundle: "new",
+    evidence:
+      content.kind === "dsse"
+        ? content
+        : {
+            kind: "signature",
+            signature: content.signature,
+            ...(content.digest === undefined ? {} : { digest: content.digest }),
+          },
+    claimed:
+      leaf === undefined
+        ? { kind: "hint" }
+        : { kind: "certificate", certificate: leaf, isKeyless: true, intermediates },
+  };
+}
+
+function oldBundle(bytes: Uint8Array): FoundSignature {
+  const { signature, certificatePem } = parseBlobBundle(bytes);
+  const evidence = { kind: "signature", signature } as const;
+  if (certificatePem === undefined) return { bundle: "old", evidence, claimed: { kind: "none" } };
+  const claimed = parseCertificateOrKey(certificatePem, "of the bundle");
+  return {
+    bundle: "old",
+    evidence,
+    claimed: claimed.kind === "key" ? claimed : { ...claimed, isKeyless: false, intermediates: [] },
+  };
+}
+
+/** A file, a URL, `env://NAME`, or the base64 itself; raw bytes where it is no base64. */
+async function readSignature(named: string, context: CertificateContext): Promise<Uint8Array> {
+  let bytes: Uint8Array;
+  try {
+    bytes = await readShort(named, MAX_SIGNATURE_BYTES, context);
+  } catch (error) {
+    const literal = isNoFile(error) ? decodeSignature(new TextEncoder().encode(named)) : undefined;
+    if (literal === undefined) throw error;
+    return literal;
+  }
+  return decodeSignature(bytes) ?? bytes;
+}
+
+function isNoFile(error: unknown): boolean {
+  if (!hasCode(error, "FILE_READ")) return false;
+  const { cause } = error;
+  return cause instanceof Error && "code" in cause && NOT_A_FILE.has(cause.code);
+}
+
+/** What base64 in either alphabet, with its padding or without, stands for; nothing when it is none. */
+function decodeSignature(bytes: Uint8Array): Uint8Array | undefined {
+  const text = new TextDecoder("latin1").decode(bytes).replaceAll(/[\r\n\t ]/g, "");
+  const digits = /^([A-Za-z0-9+/_-]+)={0,2}$/.exec(text)?.[1];
+  if (digits === undefined || digits.length % 4 === 1) return undefined;
+  return parseBase64Either(digits.padEnd(Math.ceil(digits.length / 4) * 4, "="));
+}
