@@ -1,5 +1,6 @@
 import { ARTIFACT_COMMANDS } from "./artifact_commands.ts";
 import { ATTESTATION_COMMANDS } from "./attestation_commands.ts";
+import { BLOB_COMMANDS } from "./blob_commands.ts";
 import { type Command, command } from "./command.ts";
 import {
   BATCH_SCHEMA_FLAGS,
@@ -60,6 +61,7 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
     args: NONE,
     load: async () => (await import("./commands/public_key.ts")).publicKeyCommand,
   }),
+  ...BLOB_COMMANDS,
   ...ARTIFACT_COMMANDS,
   "batch sign": command({
     brief: "Sign all that a manifest, or a list on standard input, names",
@@ -133,8 +135,6 @@ export const LATER_COMMANDS: ReadonlySet<string> = new Set([
   "piv-tool",
   "pkcs11-tool",
   "policy",
-  "sign-blob",
   "signing-config",
   "trusted-root",
-  "verify-blob",
 ]);
