@@ -1,4 +1,5 @@
 import type { Environment } from "../io/env.ts";
+import { CosignError } from "../model/errors.ts";
 import type { PluginTable } from "../plugin_host/table.ts";
 import type { FlagTable, FlagValues } from "./flag.ts";
 import { GLOBAL_FLAGS } from "./flags/global.ts";
@@ -16,6 +17,8 @@ export interface DataOutput {
 
 /** What a command gets of the world. */
 export interface World {
+  /** What the program was called: `cosign-ts` when absent. */
+  readonly program?: string;
   readonly env: Environment;
   /** What runs this program, for `version`. */
   readonly runtime: { readonly name: string; readonly platform: string };
@@ -49,6 +52,10 @@ export type CommandFunction<F extends FlagTable> = (invocation: Invocation<F>) =
 /** How a command is called. */
 export interface CommandSpec<F extends FlagTable> {
   readonly brief: string;
+  /** What cosign 3.1 says of a command that it will not have any more. */
+  readonly deprecated?: string;
+  /** Keeps it out of the help. Default false. */
+  readonly hidden?: boolean;
   readonly flags: F;
   readonly args: {
     readonly minimum: number;
@@ -77,6 +84,10 @@ export interface UntypedInvocation extends World {
 /** A command whose flags' types nobody but its own file knows. */
 export interface Command {
   readonly brief: string;
+  readonly deprecated?: string;
+  readonly hidden: boolean;
+  /** Refused altogether: why. */
+  readonly refused?: string;
   /** The global ones among them. */
   readonly flags: FlagTable;
   readonly args: CommandSpec<FlagTable>["args"];
@@ -89,6 +100,8 @@ export interface Command {
 export function command<F extends FlagTable>(spec: CommandSpec<F>): Command {
   return {
     brief: spec.brief,
+    hidden: spec.hidden ?? false,
+    ...(spec.deprecated === undefined ? {} : { deprecated: spec.deprecated }),
     flags: { ...spec.flags, ...GLOBAL_FLAGS },
     args: spec.args,
     environment: spec.environment ?? true,
@@ -99,5 +112,32 @@ export function command<F extends FlagTable>(spec: CommandSpec<F>): Command {
       const flags = call.flags as Invocation<F>["flags"];
       return perform({ ...call, flags });
     },
+  };
+}
+
+/** A command that is there to be refused: until a later version has it, or since nothing will. */
+export interface RefusedSpec<F extends FlagTable> {
+  readonly brief: string;
+  readonly hidden?: boolean;
+  readonly flags: F;
+  readonly args: CommandSpec<F>["args"];
+  readonly environment?: boolean;
+  /** What is said, in one sentence. */
+  readonly refused: string;
+  readonly hint: string;
+  /** `FEATURE_UNAVAILABLE` for what a later version has, `USAGE` for what none will have. */
+  readonly code: "FEATURE_UNAVAILABLE" | "USAGE";
+}
+
+/** Makes a command that reads its flags as all others and then says why it does nothing. */
+export function refusedCommand<F extends FlagTable>(spec: RefusedSpec<F>): Command {
+  return {
+    brief: spec.brief,
+    hidden: spec.hidden ?? false,
+    refused: spec.refused,
+    flags: { ...spec.flags, ...GLOBAL_FLAGS },
+    args: spec.args,
+    environment: spec.environment ?? true,
+    run: () => Promise.reject(new CosignError(spec.code, spec.refused, { hint: spec.hint })),
   };
 }

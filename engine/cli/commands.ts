@@ -13,9 +13,17 @@ import {
   IMPORT_KEY_PAIR_FLAGS,
   PUBLIC_KEY_FLAGS,
 } from "./flags/key_pair.ts";
-import { PLUGINS_LIST_FLAGS, REGISTRY_SERVE_FLAGS, VERSION_FLAGS } from "./flags/other.ts";
+import {
+  COMPLETION_FLAGS,
+  ENV_FLAGS,
+  LOGIN_FLAGS,
+  PLUGINS_LIST_FLAGS,
+  REGISTRY_SERVE_FLAGS,
+  VERSION_FLAGS,
+} from "./flags/other.ts";
 import { SIGN_FLAGS } from "./flags/sign.ts";
-import { VERIFY_FLAGS } from "./flags/verify.ts";
+import { DOCKERFILE_VERIFY_FLAGS, MANIFEST_VERIFY_FLAGS, VERIFY_FLAGS } from "./flags/verify.ts";
+import { REFUSED_COMMANDS } from "./later_commands.ts";
 
 const IMAGES = { minimum: 1, placeholder: "image", brief: "image references" } as const;
 const TARGETS = {
@@ -103,6 +111,41 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
     environment: false,
     load: async () => (await import("./commands/plugins_list.ts")).pluginsListCommand,
   }),
+  "dockerfile verify": command({
+    brief: "Verify the images that a Dockerfile is built from",
+    flags: DOCKERFILE_VERIFY_FLAGS,
+    args: { minimum: 1, maximum: 1, placeholder: "dockerfile", brief: "path of the Dockerfile" },
+    refusesLater: true,
+    load: async () => (await import("./commands/dockerfile_verify.ts")).dockerfileVerifyCommand,
+  }),
+  "manifest verify": command({
+    brief: "Verify the images of a Kubernetes manifest",
+    flags: MANIFEST_VERIFY_FLAGS,
+    args: { minimum: 1, maximum: 1, placeholder: "manifest", brief: "path of a YAML file" },
+    refusesLater: true,
+    load: async () => (await import("./commands/manifest_verify.ts")).manifestVerifyCommand,
+  }),
+  login: command({
+    brief: "Log in to a registry",
+    flags: LOGIN_FLAGS,
+    args: { minimum: 1, maximum: 1, placeholder: "registry", brief: "host, and port if any" },
+    environment: false,
+    load: async () => (await import("./commands/login.ts")).loginCommand,
+  }),
+  env: command({
+    brief: "Print the variables that steer this program",
+    flags: ENV_FLAGS,
+    args: NONE,
+    environment: false,
+    load: async () => (await import("./commands/env.ts")).envCommand,
+  }),
+  completion: command({
+    brief: "Print the script that completes command lines in a shell",
+    flags: COMPLETION_FLAGS,
+    args: { minimum: 1, maximum: 1, placeholder: "bash|zsh|fish|powershell", brief: "shell" },
+    environment: false,
+    load: async () => (await import("./commands/completion.ts")).completionCommand,
+  }),
   version: command({
     brief: "Print the version",
     flags: VERSION_FLAGS,
@@ -110,6 +153,7 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
     environment: false,
     load: async () => (await import("./commands/version.ts")).versionCommand,
   }),
+  ...REFUSED_COMMANDS,
 };
 
 /** What the groups of commands are about. */
@@ -117,24 +161,19 @@ export const GROUPS: Readonly<Record<string, string>> = {
   batch: "Sign or verify many images at once",
   registry: "The registry that comes with this program",
   plugins: "Key schemes and artifact kinds",
+  dockerfile: "The images of Dockerfiles",
+  manifest: "The images of Kubernetes manifests",
+  bundle: "Sigstore bundles",
+  "trusted-root": "Files of trusted authorities and logs",
+  "signing-config": "Files of the services that signing asks",
+  debug: "What helps to find faults",
+  "piv-tool": "PIV devices",
+  "pkcs11-tool": "PKCS #11 tokens",
+  policy: "Policies of cosign 1.x",
   attach: "Put what was made elsewhere beside an image",
   download: "Print what lies beside an image",
   upload: "Put files into a registry",
 };
 
 /** Commands of cosign that a later version will have. */
-export const LATER_COMMANDS: ReadonlySet<string> = new Set([
-  "bundle",
-  "completion",
-  "debug",
-  "dockerfile",
-  "env",
-  "initialize",
-  "login",
-  "manifest",
-  "piv-tool",
-  "pkcs11-tool",
-  "policy",
-  "signing-config",
-  "trusted-root",
-]);
+export const LATER_COMMANDS: ReadonlySet<string> = new Set();

@@ -1,10 +1,14 @@
+import { run as route } from "@stricli/core";
 import { refuseUnsafeEnvironment } from "../io/env.ts";
 import { openOutputFile } from "../io/output_file.ts";
 import { reportError } from "../model/errors.ts";
 import { EXIT, exitCodeFor, type Generation } from "../model/exit_code.ts";
+import { makeApplication, type Route } from "./application.ts";
 import { prepareArgv } from "./argv.ts";
 import type { Command, Fail, Output, World } from "./command.ts";
 import { COMMANDS, GROUPS, LATER_COMMANDS } from "./commands.ts";
+import { complete } from "./complete.ts";
+import { COMPLETE_WORD } from "./completion_script.ts";
 import type { FlagTable } from "./flag.ts";
 import { GLOBAL_FLAGS } from "./flags/global.ts";
 import { DEFAULT_GENERATION, namedGeneration } from "./generation.ts";
@@ -31,6 +35,7 @@ export async function runCli(argv: readonly string[], world: World): Promise<num
   let named = namedGeneration(choiceOf(world.env["COSIGN_COMPAT"]));
   try {
     refuseUnsafeEnvironment(world.env);
+    if (argv[0] === COMPLETE_WORD) return showCompletion(argv.slice(1), world);
     const tables = new Map(Object.entries(COMMANDS).map(([words, { flags }]) => [words, flags]));
     const line = prepareArgv(withHelpFirst(argv), tables);
     for (const warning of line.warnings) world.stderr.write(`${warning}\n`);
@@ -45,7 +50,7 @@ export async function runCli(argv: readonly string[], world: World): Promise<num
       for (const text of parsed.deprecations) world.stderr.write(`${text}\n`);
     }
     const fail: Fail = (error, legacyPath) => printError(error, named, world.stderr, legacyPath);
-    return await perform(command, parsed, world, fail);
+    return await perform(line.path, command, parsed, world, fail);
   } catch (error) {
     return printError(error, named, world.stderr);
   }
@@ -113,7 +118,15 @@ function showHelp(path: readonly string[], world: World): number {
   return EXIT.ok;
 }
 
+function showCompletion(line: readonly string[], world: World): number {
+  const { words, also } = complete(line, COMMANDS, GROUPS);
+  for (const [word, meaning] of words) world.stdout.write(`${word}\t${meaning}\n`);
+  world.stdout.write(`:${also}\n`);
+  return EXIT.ok;
+}
+
 async function perform(
+  path: readonly string[],
   command: Command,
   parsed: Parsed<FlagTable>,
   world: World,
@@ -123,11 +136,24 @@ async function perform(
   const file = flags["output-file"];
   const redirected = typeof file === "string" && file !== "" ? openOutputFile(file) : undefined;
   const stdout = redirected ?? world.stdout;
+  let outcome: { readonly code: number } | { readonly error: unknown } = { code: EXIT.other };
+  const context: Route = {
+    process: { stdout, stderr: world.stderr },
+    perform: async (found) => {
+      try {
+        outcome = { code: await found.run({ ...world, stdout, flags, given, args, fail }) };
+      } catch (error) {
+        outcome = { error };
+      }
+    },
+  };
   try {
-    return await command.run({ ...world, stdout, flags, given, args, fail });
+    await route(makeApplication(PROGRAM, { [path.join(" ")]: command }), path, context);
   } finally {
     redirected?.close();
   }
+  if ("error" in outcome) throw outcome.error;
+  return outcome.code;
 }
 
 /** `COSIGN_FOO_BAR` for `--foo-bar`; an empty variable is none. */

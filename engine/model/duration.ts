@@ -32,3 +32,14 @@ export function parseDurationMs(text: string): number {
     throw new SyntaxError(`Cannot parse duration ${quoted}: too long`);
   return sumMs;
 }
+
+/** Writes a duration as Go does: `3m0s`, `1h0m0s`, `1.5s`, `250ms`, `0s`. */
+export function formatDuration(durationMs: number): string {
+  if (durationMs === 0) return "0s";
+  if (durationMs < 1000) return `${durationMs}ms`;
+  const hours = Math.floor(durationMs / 3_600_000);
+  const minutes = Math.floor(durationMs / 60_000) % 60;
+  const seconds = `${(durationMs % 60_000) / 1000}s`;
+  if (hours > 0) return `${hours}h${minutes}m${seconds}`;
+  return minutes > 0 ? `${minutes}m${seconds}` : seconds;
+}

@@ -24,3 +24,21 @@ export const PLUGINS_LIST_FLAGS = { json: { type: "bool", brief: "print JSON" } 
 
 /** The flags of `version`. */
 export const VERSION_FLAGS = { json: { type: "bool", brief: "print JSON" } } as const;
+
+/** The flags of `env`. */
+export const ENV_FLAGS = {
+  "show-descriptions": { type: "bool", initial: true, brief: "say what each variable is for" },
+  "show-sensitive-values": { type: "bool", brief: "show secrets as well" },
+} as const;
+
+/** The flags of `login`. */
+export const LOGIN_FLAGS = {
+  username: { type: "text", brief: "user name", short: "u", placeholder: "name" },
+  password: { type: "text", brief: "password", short: "p", placeholder: "password" },
+  "password-stdin": { type: "bool", brief: "read the password from standard input" },
+} as const;
+
+/** The flags of `completion`. */
+export const COMPLETION_FLAGS = {
+  "no-descriptions": { type: "bool", brief: "offer words without what they mean" },
+} as const;

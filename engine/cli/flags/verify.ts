@@ -119,3 +119,24 @@ export const VERIFY_FLAGS: typeof OWN &
   ...REFERENCE_FLAGS,
   ...REGISTRY_FLAGS,
 };
+
+/** The flags of `manifest verify`. */
+export const MANIFEST_VERIFY_FLAGS: typeof VERIFY_FLAGS = VERIFY_FLAGS;
+
+const DOCKERFILE = {
+  "base-image-only": {
+    type: "bool",
+    brief: "verify the image of the last FROM only",
+  },
+  "build-arg": {
+    type: "repeated",
+    brief: "value of an ARG, as `docker build` gets it; repeatable",
+    placeholder: "name=value",
+  },
+} as const;
+
+/** The flags of `dockerfile verify`. */
+export const DOCKERFILE_VERIFY_FLAGS: typeof DOCKERFILE & typeof VERIFY_FLAGS = {
+  ...DOCKERFILE,
+  ...VERIFY_FLAGS,
+};

@@ -77,18 +77,35 @@ describe("runCli()", () => {
       const { code, stdout } = await cli(argv);
       expect(code).toBe(0);
       expect(stdout).toContain("--insecure-ignore-tlog");
-      expect(stdout).not.toContain("--certificate-identity");
+      // What a later version has is listed, and said to be.
+      expect(stdout).toMatch(/--certificate-identity identity .*; not in this version: refused$/m);
     }
     expect((await cli(["registry"])).stdout).toContain("serve");
   });
 
   test("prints what a later version has as unavailable", async () => {
-    for (const name of ["attest", "sign-blob", "copy", "tree", "initialize", "piv-tool"]) {
-      expect(await codeOf([name, "x"])).toEqual([
+    for (const name of [
+      "initialize",
+      "bundle create",
+      "trusted-root create",
+      "signing-config create",
+      "debug providers",
+      "piv-tool set-pin",
+      "pkcs11-tool list-tokens",
+    ]) {
+      expect(await codeOf(name.split(" "))).toEqual([
         1,
         "FEATURE_UNAVAILABLE",
         `The command "${name}" is not available in this version`,
       ]);
+    }
+  });
+
+  test("refuses the policies of cosign 1.x for good, and says why", async () => {
+    for (const name of ["policy init", "policy sign"]) {
+      const [code, word, message] = await codeOf([...name.split(" "), "--namespace", "x"]);
+      expect([code, word]).toEqual([2, "USAGE"]);
+      expect(message).toContain("cosign itself took it out in 2.0");
     }
   });
 
