@@ -108,7 +108,7 @@ export async function writeLayoutBlobFrom(
     });
     await written(file, () => rename(temporary, file));
   } finally {
-    await rm(temporary, { force: true });
+    await rm(temporary, { force: true }).catch(() => undefined); // not even the directory is there
   }
   return "sent";
 }
