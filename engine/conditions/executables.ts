@@ -7,8 +7,16 @@ import { CosignError } from "../model/errors.ts";
 import type { PolicyFailure, PolicyKind, PolicySource } from "./policy.ts";
 
 const QUERY = "data.signature.allow";
-/** The built-in functions of Rego that would reach the network. */
-const OUTSIDE: ReadonlySet<string> = new Set(["http.send", "net.lookup_ip_addr"]);
+/**
+ * The built-in functions of Rego that reach the network, or files: the last two fetch what a schema
+ * refers to, whatever `allow_net` says.
+ */
+const OUTSIDE: ReadonlySet<string> = new Set([
+  "http.send",
+  "net.lookup_ip_addr",
+  "json.match_schema",
+  "json.verify_schema",
+]);
 /** An error for every entry of a long list, and a little more. */
 const MAX_OUTPUT_BYTES = 4 * 1024 * 1024;
 /** What Go maps and does not use: the limit of the shell counts addresses. */
