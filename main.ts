@@ -1,3 +1,4 @@
+import { basename } from "node:path";
 import { unsafeVariable } from "./engine/io/env.ts";
 import { isFirstThread } from "./engine/io/runtime_thread.ts";
 
@@ -7,7 +8,8 @@ let isFaulty = false;
 async function main(): Promise<void> {
   process.on("unhandledRejection", onFault);
   process.on("uncaughtException", onFault);
-  const argv = process.argv.slice(2);
+  const program = calledAs();
+  const argv = [...(program === "sget" ? [program] : []), ...process.argv.slice(2)];
   const runtime = { name: runtimeName(), platform: `${process.platform}/${process.arch}` };
   if (argv.length === 1 && argv[0] === "version" && unsafeVariable(process.env) === undefined) {
     // Scripts ask for it all the time: it needs no command line to be read, nor a stream.
@@ -18,6 +20,7 @@ async function main(): Promise<void> {
   const { standardOutput } = await import("./engine/io/standard_output.ts");
   const { runCli } = await import("./engine/cli/run.ts");
   const code = await runCli(argv, {
+    program: program === "cosign" ? program : "cosign-ts",
     env: process.env,
     runtime,
     stdout: standardOutput(1),
@@ -39,6 +42,11 @@ async function runThread(): Promise<void> {
   if (isEvaluatorSetup(workerData)) {
     await (await import("./engine/conditions/evaluator_thread.ts")).runEvaluator(workerData);
   } else (await import("./engine/batch/worker.ts")).runWorker();
+}
+
+/** The name of the executable, or of the link to it: `cosign`, `sget`. */
+function calledAs(): string {
+  return basename(process.argv0).replace(/\.exe$/i, "");
 }
 
 function runtimeName(): string {

@@ -170,14 +170,17 @@ function checkArguments(command: Command, { args }: Parsed<FlagTable>): void {
   const { minimum, maximum, placeholder } = command.args;
   if (args.length < minimum) {
     throw usage(
-      `requires at least ${minimum} arg(s), only received ${args.length}`,
+      minimum === maximum
+        ? `accepts ${minimum} arg(s), received ${args.length}`
+        : `requires at least ${minimum} arg(s), only received ${args.length}`,
       placeholder === undefined
         ? undefined
         : `Name ${placeholder === "image" ? "an image" : `a ${placeholder}`}`,
     );
   }
   if (maximum !== undefined && args.length > maximum) {
-    throw usage(`accepts at most ${maximum} arg(s), received ${args.length}`);
+    const most = minimum === maximum && maximum > 0 ? maximum : `at most ${maximum}`;
+    throw usage(`accepts ${most} arg(s), received ${args.length}`);
   }
 }
 

@@ -20,11 +20,35 @@ export function versionText(runtime: World["runtime"]): string {
     "cosign-ts: sign and verify what lies in OCI registries",
     "",
     `GitVersion:    ${facts.gitVersion}`,
-    `Runtime:       ${facts.runtime}`,
+    `GitCommit:     ${facts.gitCommit}`,
+    `GitTreeState:  ${facts.gitTreeState}`,
+    `BuildDate:     ${facts.buildDate}`,
+    `GoVersion:     ${facts.goVersion}`,
+    `Compiler:      ${facts.compiler}`,
     `Platform:      ${facts.platform}`,
+    `Runtime:       ${facts.runtime}`,
   ].join("\n");
 }
 
+/**
+ * The fields of cosign's own answer, and what runs us. The same sources make the same binary: it
+ * knows neither when it was built nor from which commit.
+ */
 function factsOf({ name, platform }: World["runtime"]) {
-  return { gitVersion: `v${VERSION}`, runtime: name, platform };
+  return {
+    gitVersion: `v${VERSION}`,
+    gitCommit: "unknown",
+    gitTreeState: "unknown",
+    buildDate: "unknown",
+    goVersion: "none",
+    compiler: name.split(" ")[0] ?? name,
+    platform: goPlatform(platform),
+    runtime: name,
+  };
+}
+
+/** `linux/amd64` for `linux/x64`. */
+function goPlatform(platform: string): string {
+  const [system = "", processor = ""] = platform.split("/");
+  return `${system === "win32" ? "windows" : system}/${processor === "x64" ? "amd64" : processor}`;
 }
