@@ -26,6 +26,10 @@ const TWO = {
   brief: "the image, and where it is copied to",
 } as const;
 
+/** The end of cosign's words about most commands that it will not have any more. */
+const REMOVED_IN_4 =
+  "will be removed in v4.0.0 (see https://github.com/sigstore/cosign/issues/4696). Instead, please use";
+
 /** The commands that move, list and remove what lies in registries. */
 export const ARTIFACT_COMMANDS: Readonly<Record<string, Command>> = {
   "attach attestation": command({
@@ -54,6 +58,8 @@ export const ARTIFACT_COMMANDS: Readonly<Record<string, Command>> = {
   }),
   copy: command({
     brief: "Copy an image and all that belongs to it",
+    deprecated:
+      'there are several options you can use instead:\n  - "oras copy -r" will copy images and referring artifacts\n  - "cosign save" to write to disk, followed by "cosign load" for a new registry\n  - "cosign download" followed by "cosign attach" to just copy the bundle',
     flags: COPY_FLAGS,
     args: TWO,
     load: async () => (await import("./commands/copy.ts")).copyCommand,
@@ -79,6 +85,7 @@ export const ARTIFACT_COMMANDS: Readonly<Record<string, Command>> = {
   }),
   generate: command({
     brief: "Print what a signature of an image would be over",
+    deprecated: `generate ${REMOVED_IN_4} in-toto tooling`,
     flags: GENERATE_FLAGS,
     args: IMAGE,
     load: async () => (await import("./commands/generate.ts")).generateCommand,
@@ -109,6 +116,7 @@ export const ARTIFACT_COMMANDS: Readonly<Record<string, Command>> = {
   }),
   triangulate: command({
     brief: "Print where signatures, attestations or SBOMs of an image lie",
+    deprecated: `triangulate ${REMOVED_IN_4} \`oras discover\` or \`cosign tree\` to show referring artifacts`,
     flags: TRIANGULATE_FLAGS,
     args: IMAGE,
     load: async () => (await import("./commands/triangulate.ts")).triangulateCommand,

@@ -47,6 +47,10 @@ export async function runCli(argv: readonly string[], world: World): Promise<num
     named = namedGeneration(choiceOf(parsed.flags["compat"]));
     checkArguments(command, parsed);
     if ((named ?? DEFAULT_GENERATION) === 3) {
+      if (command.deprecated !== undefined) {
+        const word = JSON.stringify(line.path.at(-1));
+        world.stderr.write(`Command ${word} is deprecated, ${command.deprecated}\n`);
+      }
       for (const text of parsed.deprecations) world.stderr.write(`${text}\n`);
     }
     const fail: Fail = (error, legacyPath) => printError(error, named, world.stderr, legacyPath);

@@ -27,7 +27,7 @@ export async function writeStreamedFile(
     }
     await attempt(path, () => rename(temporary, path));
   } finally {
-    await rm(temporary, { force: true });
+    await rm(temporary, { force: true }).catch(() => undefined); // not even the directory is there
   }
 }
 

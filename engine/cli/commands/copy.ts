@@ -1,14 +1,11 @@
 import type { Companion } from "../../artifacts/companion_tag.ts";
 import { copyImage } from "../../artifacts/copy.ts";
 import type { CommandFunction } from "../command.ts";
-import { tellDeprecated } from "../deprecated_command.ts";
 import type { COPY_FLAGS } from "../flags/artifacts.ts";
 import { openArtifacts } from "../open_artifacts.ts";
 import { usage } from "../parse.ts";
 import { printableLine } from "../printable.ts";
 
-const WHY =
-  'there are several options you can use instead:\n  - "oras copy -r" will copy images and referring artifacts\n  - "cosign save" to write to disk, followed by "cosign load" for a new registry\n  - "cosign download" followed by "cosign attach" to just copy the bundle';
 const KINDS: readonly string[] = ["sig", "sbom", "att"];
 
 /** `copy`: an image and all that belongs to it. */
@@ -18,7 +15,6 @@ export const copyCommand: CommandFunction<typeof COPY_FLAGS> = async (call) => {
   if (source === undefined || destination === undefined) {
     throw usage(`accepts 2 arg(s), received ${args.length}`, "Name an image and where to copy it");
   }
-  tellDeprecated("copy", WHY, flags.compat, stderr);
   const only = kindsOf(flags.only, flags["sig-only"]);
   using artifacts = await openArtifacts(call);
   await copyImage(source, destination, artifacts.stores, {

@@ -1,7 +1,6 @@
 import { type Companion, companionTag } from "../../artifacts/companion_tag.ts";
 import { parseReference, repositoryName } from "../../model/reference.ts";
 import type { CommandFunction } from "../command.ts";
-import { REMOVED_IN_4, tellDeprecated } from "../deprecated_command.ts";
 import type { TRIANGULATE_FLAGS } from "../flags/artifacts.ts";
 import { openArtifacts } from "../open_artifacts.ts";
 import { usage } from "../parse.ts";
@@ -14,10 +13,8 @@ const COMPANIONS: ReadonlyMap<string, Companion> = new Map([
 
 /** `triangulate`: where something of an image lies. */
 export const triangulateCommand: CommandFunction<typeof TRIANGULATE_FLAGS> = async (call) => {
-  const { flags, args, stdout, stderr } = call;
+  const { flags, args, stdout } = call;
   const [image = ""] = args;
-  const why = `triangulate ${REMOVED_IN_4} \`oras discover\` or \`cosign tree\` to show referring artifacts`;
-  tellDeprecated("triangulate", why, flags.compat, stderr);
   const companion = COMPANIONS.get(flags.type);
   if (companion === undefined && flags.type !== "digest") {
     throw usage(`unknown attachment type ${flags.type}`);
