@@ -20,10 +20,16 @@ const MAX_REFERRERS_READ = 1000;
 const FETCHES = 8;
 const EMPTY_CONFIG: Uint8Array = utf8("{}");
 
+/** Some of the bundles beside a subject. */
+export interface GatheredBundles extends Gathered {
+  /** What comes next is described as something less like a signature, or is nothing. */
+  readonly nextIsLessLikely: boolean;
+}
+
 /**
  * Gathers the bundles among the referrers of a subject, the likeliest signatures first. Nothing is
  * dropped for what the listing says of it: registries and old signers write wrong types there.
- * Whoever has what he wants stops asking.
+ * Whoever has what he wants stops before what is less likely.
  *
  * @throws {CosignError} what the registry says of the listing.
  */
@@ -31,7 +37,7 @@ export async function* gatherBundles(
   subject: Subject,
   stores: Stores,
   signal?: AbortSignal,
-): AsyncIterable<Gathered> {
+): AsyncIterable<GatheredBundles> {
   const store = stores.companionsOf(subject);
   const referrers = await store.referrers(subject.digest, signal);
   const groups: Record<Likelihood, Descriptor[]> = { signature: [], bundle: [], other: [] };
@@ -40,15 +46,17 @@ export async function* gatherBundles(
   }
   for (const group of [groups.signature, groups.bundle, groups.other]) {
     for (let i = 0; i < group.length; i += FETCHES) {
-      yield await gatherEach(
+      const gathered = await gatherEach(
         group.slice(i, i + FETCHES),
         (referrer) => readReferrer(referrer, store, stores, signal),
         signal,
       );
+      yield { ...gathered, nextIsLessLikely: i + FETCHES >= group.length };
     }
   }
   if (referrers.length > MAX_REFERRERS_READ) {
-    yield { evidence: [], failures: [tooMany(subject, referrers.length)] };
+    const failures = [tooMany(subject, referrers.length)];
+    yield { evidence: [], failures, nextIsLessLikely: true };
   }
 }
 

@@ -5,7 +5,7 @@ import type { Gathered } from "../artifacts/gathered.ts";
 import { resolve } from "../artifacts/resolve.ts";
 import { sha256 } from "../crypto/hash.ts";
 import { acceptedPredicateUris } from "../formats/predicates.ts";
-import { type ErrorReport, reportError } from "../model/errors.ts";
+import { CosignError, type ErrorReport, reportError } from "../model/errors.ts";
 import type { VerifyAttestationJob } from "../model/job.ts";
 import type { Subject } from "../model/subject.ts";
 import type { SignatureFact, SubjectVerdict } from "../model/verdict.ts";
@@ -95,12 +95,13 @@ async function readPlace(
         try {
           verified.push(verifyAttestation(each, subject.digest, policy));
         } catch (error) {
+          if (!(error instanceof CosignError)) throw error;
           refused.push(reportError(error));
         }
       }
     }
   } catch (error) {
-    if (signal.aborted) throw error;
+    if (signal.aborted || !(error instanceof CosignError)) throw error;
     unread.push({ outcome: "unread", reason: reportError(error) });
   }
   return [{ outcome: "read", verified, refused }, ...unread];

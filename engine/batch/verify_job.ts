@@ -6,7 +6,7 @@ import { gatherSignatureTag } from "../artifacts/signature_tag.ts";
 import { sha256 } from "../crypto/hash.ts";
 import { SIGN_PREDICATE } from "../formats/media_types.ts";
 import { isIndex } from "../formats/oci_manifest.ts";
-import { type ErrorReport, reportError } from "../model/errors.ts";
+import { CosignError, type ErrorReport, reportError } from "../model/errors.ts";
 import type { VerifyJob } from "../model/job.ts";
 import type { SignatureFormat } from "../model/policy.ts";
 import type { Subject } from "../model/subject.ts";
@@ -146,6 +146,7 @@ async function readPlace(
       try {
         verified.push(verify(evidence, subject.name, subject.digest, policy));
       } catch (error) {
+        if (!(error instanceof CosignError)) throw error;
         const predicate = claimedPredicate(evidence);
         if (predicate !== undefined && predicate !== SIGN_PREDICATE) attestations.push(predicate);
         else refused.push(reportError(error));
@@ -157,11 +158,11 @@ async function readPlace(
     else {
       for await (const gathered of gatherBundles(subject, stores, signal)) {
         take(gathered);
-        if (verified.length > 0) break;
+        if (verified.length > 0 && gathered.nextIsLessLikely) break;
       }
     }
   } catch (error) {
-    if (signal.aborted) throw error;
+    if (signal.aborted || !(error instanceof CosignError)) throw error;
     results.push({ format, outcome: "unread", reason: reportError(error) });
   }
   return results;
