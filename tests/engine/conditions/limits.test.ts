@@ -230,11 +230,11 @@ describe("PolicyJudge.judge()", () => {
     const judged = (env: Readonly<Record<string, string>>) =>
       new PolicyJudge({ program: nowhere, env }).judge(STATEMENT, rego("allow { input.n == 1 }"));
     expect(await judged({ PATH: tools })).toEqual([]);
-    expect(judged({ PATH: join(tools, "none") })).rejects.toMatchObject({
+    await expect(judged({ PATH: join(tools, "none") })).rejects.toMatchObject({
       code: "POLICY_UNAVAILABLE",
       message: expect.stringContaining('there is no "opa" on the PATH'),
       hint: expect.stringContaining("Install opa"),
     });
-    expect(judged({})).rejects.toMatchObject({ code: "POLICY_UNAVAILABLE" });
+    await expect(judged({})).rejects.toMatchObject({ code: "POLICY_UNAVAILABLE" });
   });
 });
