@@ -1,8 +1,8 @@
 import { digestOf } from "../crypto/hash.ts";
 import { parseBundle } from "../formats/bundle.ts";
 import { type DsseEnvelope, parseDsse } from "../formats/dsse.ts";
-import { encodeGoJson, type Json } from "../formats/go_json.ts";
-import { ANNOTATION, MEDIA } from "../formats/media_types.ts";
+import { encodeGoJson, isObject, type Json } from "../formats/go_json.ts";
+import { ANNOTATION, BUNDLE_MEDIA_PREFIX, MEDIA } from "../formats/media_types.ts";
 import { encodeBase64, parseUtf8 } from "../model/bytes.ts";
 import { CosignError, describeError } from "../model/errors.ts";
 import type { Subject } from "../model/subject.ts";
@@ -89,8 +89,21 @@ function bundleEnvelope(bytes: Uint8Array): DsseEnvelope | "no bundle" | "no env
     const { content } = parseBundle(bytes);
     return content.kind === "dsse" ? content.envelope : "no envelope";
   } catch (error) {
-    if (error instanceof SyntaxError) return "no bundle";
-    throw error;
+    if (!(error instanceof SyntaxError)) throw error;
+    if (!claimsToBeBundle(bytes)) return "no bundle";
+    throw new CosignError("BUNDLE_INVALID", `Cannot read the bundle: ${error.message}`, {
+      cause: error,
+    });
+  }
+}
+
+function claimsToBeBundle(bytes: Uint8Array): boolean {
+  try {
+    const root: unknown = JSON.parse(parseUtf8(bytes));
+    const mediaType = isObject(root) ? root["mediaType"] : undefined;
+    return typeof mediaType === "string" && mediaType.startsWith(BUNDLE_MEDIA_PREFIX);
+  } catch {
+    return false; // no JSON at all
   }
 }
 
