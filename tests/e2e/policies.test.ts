@@ -6,11 +6,10 @@ import { join } from "node:path";
 import { type BinaryResult, buildBinary, runBinary } from "../support/binary.ts";
 import { onBothRegistries, type TestRegistry } from "../support/registries.ts";
 import { requires } from "../support/requires.ts";
-import { putBlob, putManifest } from "../support/uploads.ts";
+import { pushImage } from "../support/uploads.ts";
 
 const BUILD_TIMEOUT_MS = 1_800_000;
 const TEST_TIMEOUT_MS = 180_000;
-const MANIFEST = "application/vnd.oci.image.manifest.v1+json";
 const test = requires("go");
 const folder = mkdtempSync(join(tmpdir(), "policies-"));
 
@@ -52,7 +51,7 @@ onBothRegistries((_name, start) => {
 
   beforeAll(async () => {
     registry = await start();
-    image = await pushImage(registry.host);
+    image = `${registry.host}/app@${await pushImage(registry.host, "app", "v1", "an app")}`;
     const { code, stderr } = await run([
       "attest",
       "--key=cosign.key",
@@ -139,30 +138,4 @@ onBothRegistries((_name, start) => {
 function run(argv: readonly string[]): Promise<BinaryResult> {
   const env = { COSIGN_PASSWORD: "secret" };
   return runBinary(argv, { cwd: folder, env, timeoutMs: TEST_TIMEOUT_MS });
-}
-
-async function pushImage(host: string): Promise<string> {
-  const base = `http://${host}/v2/policies/app`;
-  const config = new TextEncoder().encode("{}");
-  const digest = await digestOf(config);
-  await putBlob(base, digest, config);
-  const manifest = new TextEncoder().encode(
-    JSON.stringify({
-      schemaVersion: 2,
-      mediaType: MANIFEST,
-      config: {
-        mediaType: "application/vnd.oci.image.config.v1+json",
-        digest,
-        size: config.length,
-      },
-      layers: [],
-    }),
-  );
-  await putManifest(base, "v1", MANIFEST, manifest);
-  return `${host}/policies/app@${await digestOf(manifest)}`;
-}
-
-async function digestOf(bytes: Uint8Array<ArrayBuffer>): Promise<string> {
-  const hash = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
-  return `sha256:${hash.toHex()}`;
 }
