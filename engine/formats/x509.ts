@@ -288,7 +288,15 @@ function parseName({ tag, content }: DerElement): AlternativeName {
   if (parseDerOid(oid) !== OID_FULCIO_OTHER_NAME || value?.tag !== TAGS.utf8String) {
     return { kind: "unknown", value: "" };
   }
-  return { kind: "other", value: parseUtf8(value.content) };
+  return { kind: "other", value: utf8Text(value.content) };
+}
+
+function utf8Text(bytes: Uint8Array): string {
+  try {
+    return parseUtf8(bytes);
+  } catch (cause) {
+    throw new SyntaxError("a name that is not UTF-8", { cause });
+  }
 }
 
 /** IA5String: a name with other bytes, a NUL among them, could look like another. */
