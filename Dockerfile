@@ -2,6 +2,8 @@
 # docker run --rm -v "$PWD:/work:ro" -w /work cosign-ts verify --key cosign.pub …
 
 FROM node:22-bookworm-slim AS build
+# Go compiles CUE and OPA, which are embedded.
+COPY --from=golang:1.26-bookworm /usr/local/go /usr/local/go
 WORKDIR /src
 COPY package.json package-lock.json .npmrc ./
 COPY .ci/lib.mjs .ci/setup.mjs .ci/

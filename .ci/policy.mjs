@@ -46,10 +46,18 @@ export function buildPolicyModule() {
   return [];
 }
 
-/** The `go` of the `PATH`, or of the place where Go's own archives put it; nothing when there is none. */
+/**
+ * The `go` of the `PATH`, or of the place where Go's own archives put it; nothing when there is none
+ * that is new enough for the modules.
+ */
 export function findGo() {
   const places = ["go", ...(process.platform === "win32" ? [] : ["/usr/local/go/bin/go"])];
-  return places.find((go) => spawnSync(go, ["version"], { stdio: "ignore" }).status === 0);
+  return places.find((go) => {
+    const env = { ...process.env, GOTOOLCHAIN: "local" };
+    const { stdout } = spawnSync(go, ["version"], { encoding: "utf8", env });
+    const [, major, minor] = /go(\d+)\.(\d+)/.exec(stdout ?? "") ?? [];
+    return Number(major) > 1 || Number(minor) >= 25;
+  });
 }
 
 function hashSources() {
@@ -69,7 +77,7 @@ function isMadeOf(hash) {
 /** @returns why not, when it does not work. */
 function compile(hash) {
   const go = findGo();
-  if (go === undefined) return "there is no Go (https://go.dev/dl/) on the PATH";
+  if (go === undefined) return "there is no Go 1.25 or later (https://go.dev/dl/) on the PATH";
   process.stderr.write("build: compiling CUE and OPA (minutes, once)\n");
   mkdirSync(dist, { recursive: true });
   const folder = mkdtempSync(join(dist, ".policy-"));
@@ -84,7 +92,7 @@ function compile(hash) {
     if (built.status !== 0) return `go build failed: ${built.stderr.trim()}`;
     const { stdout } = spawnSync(go, ["env", "GOROOT"], { encoding: "utf8" });
     const support = join(stdout.trim(), "lib", "wasm", "wasm_exec.js");
-    if (!existsSync(support)) return `Go has no ${support}: 1.25 or later is needed`;
+    if (!existsSync(support)) return `Go has no ${support}`;
     const files = ["module", "support", "stamp"].map((name) => join(folder, name));
     writeFileSync(files[0], gzipSync(readFileSync(module), { level: 9 }));
     copyFileSync(support, files[1]);

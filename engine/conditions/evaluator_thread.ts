@@ -61,7 +61,7 @@ export async function runEvaluator(setup: EvaluatorSetup): Promise<void> {
   // It stays until something ends it; its `main` has run when this returns.
   go.run(instance).then(() => end(), end);
   if (scope.evaluatePolicies === undefined) return end();
-  serve(port, files, scope.evaluatePolicies, send);
+  serve(port, files, scope.evaluatePolicies, send, end);
   send({ type: "ready" });
 }
 
@@ -70,15 +70,20 @@ function serve(
   files: PolicyFiles,
   evaluate: NonNullable<EvaluatorGlobals["evaluatePolicies"]>,
   send: (answer: EvaluatorAnswer) => void,
+  end: (error: unknown) => void,
 ): void {
   port.on("message", ({ statement, policies }: EvaluatorQuestion) => {
     files.serve(new Map(policies.map(({ path, text }) => [path, text])));
     const pathsOf = (kind: string) =>
       policies.filter((policy) => policy.kind === kind).map(({ path }) => path);
     const request = JSON.stringify({ cue: pathsOf("cue"), rego: pathsOf("rego") });
-    evaluate(statement, request, (failures) =>
-      send({ type: "answer", failures: JSON.parse(failures) }),
-    );
+    try {
+      evaluate(statement, request, (failures) =>
+        send({ type: "answer", failures: JSON.parse(failures) }),
+      );
+    } catch (error) {
+      end(error); // Go's stack is ours: what is nested too deep ends it
+    }
   });
 }
 
