@@ -86,13 +86,14 @@ function readFrom(line: string, rest: string, reading: Reading): void {
   const fields = expand(rest, reading)
     .split(/\s+/)
     .filter((field) => field !== "" && !field.startsWith("--"));
-  const as = fields.findIndex((field, i) => i > 0 && field.toUpperCase() === "AS");
+  const isAs = (at: number): boolean => fields.at(at)?.toUpperCase() === "AS";
+  const as = isAs(-2) ? fields.length - 2 : isAs(-1) ? fields.length - 1 : -1;
   const name = as < 0 ? undefined : fields[as + 1];
   if (as >= 0 && name === undefined) {
     throw new SyntaxError(`expected stage name after "AS" in line ${JSON.stringify(line)}`);
   }
   const image = unquote((as < 0 ? fields : fields.slice(0, as)).at(-1) ?? "");
-  if (image === "" || image.toUpperCase() === "AS") {
+  if (image === "") {
     throw new SyntaxError(
       `no image found in line ${JSON.stringify(line)} (is a build arg missing from the environment?)`,
     );
