@@ -3,7 +3,15 @@ import { spawnSync } from "node:child_process";
 import { findGo } from "../../.ci/policy.mjs";
 
 /** What a test may need of the machine beside Node and npm. */
-export type Tool = "go" | "docker-registry" | "openssl" | "bash" | "chroot" | "script";
+export type Tool =
+  | "go"
+  | "docker-registry"
+  | "openssl"
+  | "bash"
+  | "chroot"
+  | "script"
+  | "zsh"
+  | "fish";
 
 const HINTS: Readonly<Record<Tool, string>> = {
   go: "install Go 1.25 or later from https://go.dev/dl/ (Debian's is older)",
@@ -11,6 +19,8 @@ const HINTS: Readonly<Record<Tool, string>> = {
   openssl: "apt-get install openssl",
   bash: "apt-get install bash",
   script: "apt-get install bsdutils",
+  zsh: "apt-get install zsh",
+  fish: "apt-get install fish",
   chroot: "run the tests as root on Linux, where mounts are allowed",
 };
 
