@@ -27,7 +27,7 @@ export const downloadAttestationCommand: CommandFunction<
     ? await selectPlatform(named, flags.platform, stores, signal)
     : named;
   let count = 0;
-  if (generation === 3) {
+  if (generation > 1) {
     for await (const { json, predicateType } of downloadBundles(subject, stores, signal)) {
       if (!isWanted(predicateType)) continue;
       stdout.write(`${printableJson(encodeGoJson(json))}\n`);
