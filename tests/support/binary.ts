@@ -43,7 +43,7 @@ export async function runBinary(
   argv: readonly string[],
   options: BinaryOptions = {},
 ): Promise<BinaryResult> {
-  const timeoutMs = options.timeoutMs ?? 30_000;
+  const timeoutMs = options.timeoutMs ?? 90_000;
   const home = mkdtempSync(join(tmpdir(), "cosign-ts-home-"));
   try {
     const child = await startBinary(argv, options, home);
