@@ -1,10 +1,12 @@
 /**
  * `npm run bench`: measures, prints a line each, and writes all of it to `dist/bench.json`.
  *
- *     bun bench/run.ts [verify_batch | sign_batch | scale | startup] …
+ *     bun bench/run.ts [verify_batch | sign_batch | scale | startup | blob] …
  */
 import { writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { measureBlob } from "./blob.ts";
+import { measureCopy } from "./copy.ts";
 import { describe, type Measurement } from "./measure.ts";
 import { measureScale } from "./scale.ts";
 import { measureSignBatch } from "./sign_batch.ts";
@@ -16,6 +18,8 @@ const BENCHES: Readonly<Record<string, () => Promise<readonly Measurement[]>>> =
   verify_batch: measureVerifyBatch,
   sign_batch: measureSignBatch,
   scale: measureScale,
+  copy: measureCopy,
+  blob: measureBlob,
 };
 
 const names = process.argv.length > 2 ? process.argv.slice(2) : Object.keys(BENCHES);
