@@ -56,7 +56,9 @@ describe("readBlob()", () => {
     mkdirSync(path("directory"));
     await expect(readBlob(path("directory"), options)).rejects.toThrow("is a directory");
     await expect(readBlob("/dev/zero", options)).rejects.toThrow("is a device");
-    await expect(readBlob("ftp://host/file", options)).rejects.toThrow("unrecognized scheme: ftp://");
+    await expect(readBlob("ftp://host/file", options)).rejects.toThrow(
+      "unrecognized scheme: ftp://",
+    );
     await expect(readBlob(path("none"), options)).rejects.toThrow("no such file or directory");
     expect((await readBlob("/dev/null", options)).sizeBytes).toBe(0);
   });
@@ -108,8 +110,12 @@ describe("readBlob() of a URL", () => {
   });
 
   test("leaves redirect loops and redirects to files", async () => {
-    await expect(readBlob(url("/loop"), options)).rejects.toMatchObject({ code: "REGISTRY_REDIRECT" });
-    await expect(readBlob(url("/file"), options)).rejects.toMatchObject({ code: "REGISTRY_REDIRECT" });
+    await expect(readBlob(url("/loop"), options)).rejects.toMatchObject({
+      code: "REGISTRY_REDIRECT",
+    });
+    await expect(readBlob(url("/file"), options)).rejects.toMatchObject({
+      code: "REGISTRY_REDIRECT",
+    });
   });
 
   test("leaves an endless body when the time is over", async () => {
