@@ -1,7 +1,6 @@
 import { parseUtf8, utf8 } from "../model/bytes.ts";
 import { type Digest, digestAlgorithm, digestHex } from "../model/digest.ts";
 import { encodeGoJson, isObject, type Json, sortKeys } from "./go_json.ts";
-import { sorted } from "./go_struct.ts";
 import { SIGN_PREDICATE } from "./media_types.ts";
 import { parseStrictJson } from "./strict_json.ts";
 
@@ -85,7 +84,8 @@ export interface AttestationContent {
   /** Hexadecimal digests by the name of their algorithm. */
   readonly digest: Readonly<Record<string, string>>;
   readonly predicateType: string;
-  readonly predicate: Json;
+  /** JSON as Go writes it; taken as it is, for it may have a hundred megabytes. */
+  readonly predicateJson: string;
 }
 
 /**
@@ -94,20 +94,18 @@ export interface AttestationContent {
  * @param order Of the keys: 1 and 2 write a Go struct, 3 a message of protobuf.
  */
 export function encodeAttestationStatement(
-  { name, digest, predicateType, predicate }: AttestationContent,
+  { name, digest, predicateType, predicateJson }: AttestationContent,
   order: "go" | "proto",
 ): Uint8Array {
-  const subject: Json = [{ name, digest: sortKeys(digest) }];
-  const head = { _type: "https://in-toto.io/Statement/v0.1" };
-  if (order === "go") return utf8(encodeGoJson({ ...head, predicateType, subject, predicate }));
+  const type = `"_type":"https://in-toto.io/Statement/v0.1"`;
+  const predicate = `"predicate":${predicateJson}`;
+  const its = `"predicateType":${encodeGoJson(predicateType)}`;
+  const subject = `"subject":${encodeGoJson([{ name, digest: sortKeys(digest) }])}`;
+  if (order === "go") return utf8(`{${[type, its, subject, predicate].join(",")}}`);
   // A predicate that is a text is no message: 3.1 writes such a statement as a map.
-  return utf8(
-    encodeGoJson(
-      typeof predicate === "string"
-        ? { ...head, predicate, predicateType, subject }
-        : { ...head, subject, predicateType, predicate: sorted(predicate) },
-    ),
-  );
+  const isText = predicateJson.startsWith('"');
+  const parts = isText ? [type, predicate, its, subject] : [type, subject, its, predicate];
+  return utf8(`{${parts.join(",")}}`);
 }
 
 function parseSubject(value: unknown): StatementSubject {

@@ -58,12 +58,16 @@ export function makePredicate(
   now: Date,
 ): Json {
   const rules: ShapeRules = generation === 3 ? "proto" : "go";
+  // A struct of Go keeps the order of its fields, a message is written by its names.
+  const inOrder = (json: Json): Json => (generation === 3 ? sorted(json) : json);
   switch (type) {
     case "slsaprovenance":
     case "slsaprovenance02": {
       const json = objectOf(file);
       if (rules === "go") demandFields(json, ["builder", "buildType"], "provenance predicate");
-      return within("unmarshal Provenance predicate", () => reshape(json, SLSA_02[rules], rules));
+      return within("unmarshal Provenance predicate", () =>
+        inOrder(reshape(json, SLSA_02[rules], rules)),
+      );
     }
     case "slsaprovenance1": {
       const json = objectOf(file);
@@ -72,7 +76,9 @@ export function makePredicate(
         return within("unmarshal Provenance predicate", () => reshape(json, SLSA_1.go, rules));
       }
       const renamed = renameInvocation(json);
-      return within("unmarshal Provenance predicate", () => reshape(renamed, SLSA_1.proto, rules));
+      return within("unmarshal Provenance predicate", () =>
+        inOrder(reshape(renamed, SLSA_1.proto, rules)),
+      );
     }
     case "link": {
       const json = objectOf(file);
@@ -81,10 +87,12 @@ export function makePredicate(
         LINK.fields.map(({ name }) => name),
         "link statement",
       );
-      return within("unmarshal Link statement", () => reshape(json, LINK, "go"));
+      return within("unmarshal Link statement", () => inOrder(reshape(json, LINK, "go")));
     }
     case "vuln":
-      return within("unmarshal vuln predicate", () => reshape(objectOf(file), VULN_SHAPE, "go"));
+      return within("unmarshal vuln predicate", () =>
+        inOrder(reshape(objectOf(file), VULN_SHAPE, "go")),
+      );
     case "spdx":
       return generation === 1 ? wrapped(textOf(file), "") : textOf(file);
     case "spdxjson":

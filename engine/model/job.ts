@@ -60,7 +60,7 @@ export interface AttestJob extends JobBase {
   readonly generation: Generation;
   /** URI of the predicate's type. */
   readonly predicateType: string;
-  readonly content: /** JSON of the predicate: the statement around it is made for each subject. */
+  readonly content: /** JSON of the predicate, as Go writes it: the statement around it is made for each subject. */
     | { readonly kind: "predicate"; readonly json: string }
     /** A whole statement, signed as it is when it is about the subject. */
     | { readonly kind: "statement"; readonly json: string };

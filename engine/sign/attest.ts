@@ -105,7 +105,7 @@ function statementOf(subject: Subject, options: AttestOptions): Uint8Array {
       name: dockerReferenceOf(subject),
       digest: { [algorithm]: hex },
       predicateType,
-      predicate: JSON.parse(content.json),
+      predicateJson: content.json,
     },
     generation === 3 ? "proto" : "go",
   );

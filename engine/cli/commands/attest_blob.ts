@@ -100,7 +100,7 @@ function statementOf(
 ): Uint8Array {
   if (content.kind === "statement") return utf8(content.json);
   return encodeAttestationStatement(
-    { name, digest: { sha256: digest }, predicateType, predicate: JSON.parse(content.json) },
+    { name, digest: { sha256: digest }, predicateType, predicateJson: content.json },
     generation === 3 ? "proto" : "go",
   );
 }

@@ -38,7 +38,8 @@ function statement(
   digest: Readonly<Record<string, string>> = { sha256: "ab".repeat(32) },
   predicate: string | object = {},
 ): Uint8Array {
-  const content = { name: "r/a", digest, predicateType, predicate: predicate as string };
+  const predicateJson = JSON.stringify(predicate);
+  const content = { name: "r/a", digest, predicateType, predicateJson };
   return encodeAttestationStatement(content, "go");
 }
 
