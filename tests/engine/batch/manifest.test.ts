@@ -95,7 +95,7 @@ describe("readManifest()", () => {
     }
   });
 
-  test("tells line and column of unknown fields, at every level", () => {
+  test("tells line and column of unknown fields, at every level (CVE-2025-29778)", () => {
     expectFault(
       "version: 1\ntarget: []\ntargets: [a]\n",
       "line 2, column 1: target: unknown field",

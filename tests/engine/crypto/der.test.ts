@@ -14,7 +14,7 @@ const hex = (text: string): Uint8Array => Uint8Array.fromHex(text.replaceAll(" "
 const integer = (text: string) => parseDer(hex(text), TAG.integer);
 
 describe("parseDer()", () => {
-  test("takes lengths in their shortest form", () => {
+  test("takes lengths in their shortest form (CVE-2020-13822, CVE-2024-42459)", () => {
     for (const size of [0, 1, 127, 128, 255, 256, 65_000]) {
       const encoded = encodeDer(TAG.octetString, new Uint8Array(size));
       expect(parseDer(encoded, TAG.octetString).content.length).toBe(size);
@@ -49,7 +49,7 @@ test("derElements() refuses more elements than any key has", () => {
   expect(() => derElements(hex("0500".repeat(65)))).toThrow("more than 64 elements");
 });
 
-test("derElements() does not look into elements, so depth costs nothing", () => {
+test("derElements() does not look into elements, so depth costs nothing (CVE-2025-66031)", () => {
   let nested = hex("0500");
   for (let depth = 0; depth < 5000; depth++) nested = encodeDer(TAG.sequence, nested);
   expect(parseDerSequence(nested).length).toBe(1);
@@ -90,7 +90,7 @@ test("parseDerBitString() takes whole octets only", () => {
   }
 });
 
-test("parseDerOid() compares object identifiers as they are encoded", () => {
+test("parseDerOid() compares object identifiers as they are encoded (CVE-2025-66030)", () => {
   const [oid] = parseDerSequence(hex("30 0a 06 08 2a 86 48 ce 3d 03 01 07"));
   expect(parseDerOid(oid)).toBe("2a8648ce3d030107");
 });

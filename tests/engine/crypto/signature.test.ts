@@ -112,7 +112,7 @@ describe("verifySignature() with Ed25519", () => {
     expect(outcome(phKey, utf8("abc"), signature, "sha256")).toBe("SIGNATURE_INVALID");
   });
 
-  test("refuses S + L, which is S to verifiers that do not look (RFC 8032 §5.1.7)", () => {
+  test("refuses S + L, which is S to verifiers that do not look (RFC 8032 §5.1.7) (tweetnacl 253, CVE-2026-33895)", () => {
     for (const [scheme, made] of [
       ["ed25519", good],
       ["ed25519ph", ed25519ph.sign(message, hex(rfc[2][0]))],
@@ -167,7 +167,7 @@ describe("verifySignature() with RSA", () => {
     expect(outcome(key, message, signature)).toBe("SIGNATURE_INVALID");
   });
 
-  test("refuses forged paddings of a key with a known private exponent", () => {
+  test("refuses forged paddings of a key with a known private exponent (CVE-2022-24771, CVE-2022-24772, CVE-2026-33894)", () => {
     const encode = pkcs1Padding(message);
     expect(outcome(key, message, rsaPower(privateKey, encode({})))).toBe("rsa-pkcs1-sha256");
     for (const change of [

@@ -134,7 +134,7 @@ describe("the examples of the standards", () => {
     );
   });
 
-  test("encodePae() counts bytes, not characters", () => {
+  test("encodePae() counts bytes, not characters (sigstore-js 1657)", () => {
     expect(parseUtf8(encodePae("tést", new TextEncoder().encode("ü")))).toBe("DSSEv1 5 tést 2 ü");
   });
 

@@ -63,7 +63,7 @@ function expectNothingLeaked(): void {
 }
 
 describe("redirects", () => {
-  test("a redirect of a manifest to another host carries no credentials there", async () => {
+  test("a redirect of a manifest to another host carries no credentials there (GHSA-vh4v-2xq2-g5cg, sigstore-js 1718)", async () => {
     answerOfRegistry = behindPassword(
       () => new Response(null, { status: 307, headers: { location: `${attacker.url}/x` } }),
     );
@@ -72,7 +72,7 @@ describe("redirects", () => {
     expectNothingLeaked();
   });
 
-  test("a redirect of a blob to another host carries none either, and the blob is checked", async () => {
+  test("a redirect of a blob to another host carries none either, and the blob is checked (CVE-2026-49349, GHSA-qvqc-4c52-x6qp)", async () => {
     answerOfRegistry = behindPassword(() => Response.redirect(`${attacker.url}/x`, 302));
     answerOfAttacker = () => new Response("evil");
     await expect(storeAt().blob(BLOB_DESCRIPTOR, 100)).rejects.toMatchObject({
@@ -114,7 +114,7 @@ describe("redirects", () => {
     },
   );
 
-  test("what is written is not redirected to another host", async () => {
+  test("what is written is not redirected to another host (CVE-2026-50151, GHSA-jxpm-75mh-9fp7)", async () => {
     answerOfRegistry = behindPassword(
       () => new Response(null, { status: 307, headers: { location: `${attacker.url}/x` } }),
     );
@@ -138,7 +138,7 @@ describe("redirects", () => {
 });
 
 describe("uploads", () => {
-  test("an upload's location at another host gets the blob, and no credentials", async () => {
+  test("an upload's location at another host gets the blob, and no credentials (CVE-2026-50151, GHSA-jxpm-75mh-9fp7)", async () => {
     answerOfRegistry = behindPassword(
       () => new Response(null, { status: 202, headers: { location: `${attacker.url}/upload` } }),
     );
@@ -223,7 +223,7 @@ describe("tokens", () => {
       headers: { "www-authenticate": `Bearer realm="${realm}"${scope}` },
     });
 
-  test("a realm at another host gets the credentials of the registry, not its own", async () => {
+  test("a realm at another host gets the credentials of the registry, not its own (CVE-2026-33540, CVE-2026-48978, CVE-2026-24845, CVE-2021-41092)", async () => {
     const path = join(folder, "config.json");
     const auth = (pair: string) => ({ auth: Buffer.from(pair).toString("base64") });
     const auths = { [registry.host]: auth("registry:1"), [attacker.host]: auth("realm:2") };
@@ -250,7 +250,7 @@ describe("tokens", () => {
     await expect(storeAt().manifest("v1")).rejects.toMatchObject({ code: "REGISTRY_REDIRECT" });
   });
 
-  test("a token server that redirects is not followed", async () => {
+  test("a token server that redirects is not followed (CVE-2026-48978, GHSA-xf85-363p-868w)", async () => {
     answerOfRegistry = ({ path }) =>
       path.startsWith("/token")
         ? Response.redirect(`${attacker.url}/token`, 307)
@@ -345,7 +345,7 @@ describe("https", () => {
     expect(meter.requests).toBe(2);
   });
 
-  test("credentials are not sent before the scheme is settled", async () => {
+  test("credentials are not sent before the scheme is settled (CVE-2019-10214)", async () => {
     answerOfRegistry = () => new Response(CONTENT, { headers: { "content-type": INDEX } });
     await storeAt().manifest("v1");
     expect(registry.seen[0]?.headers.get("authorization")).toBeNull();
@@ -399,7 +399,7 @@ describe("answers", () => {
     expect(error.message.length).toBeLessThan(600);
   });
 
-  test("an error body without end is cut, and the status counts", async () => {
+  test("an error body without end is cut, and the status counts (GHSA-f36w-mj3v-6jqv)", async () => {
     answerOfRegistry = () =>
       new Response(
         new ReadableStream({ pull: (controller) => controller.enqueue(new Uint8Array(65_536)) }),
@@ -408,7 +408,7 @@ describe("answers", () => {
     await expect(storeAt().manifest("v1")).rejects.toMatchObject({ code: "REGISTRY_DENIED" });
   });
 
-  test("a manifest that is too long is LIMIT_EXCEEDED, announced or not", async () => {
+  test("a manifest that is too long is LIMIT_EXCEEDED, announced or not (CVE-2023-25656, GHSA-f36w-mj3v-6jqv)", async () => {
     answerOfRegistry = () => new Response(new Uint8Array(5_000_000), { headers });
     await expect(storeAt().manifest("v1")).rejects.toMatchObject({ code: "LIMIT_EXCEEDED" });
     answerOfRegistry = () =>
@@ -444,7 +444,7 @@ describe("answers", () => {
     await expect(store.manifest("v1")).rejects.toMatchObject({ code: "REGISTRY_TIMEOUT" });
   });
 
-  test("a manifest that does not hash to what was asked for is DIGEST_MISMATCH", async () => {
+  test("a manifest that does not hash to what was asked for is DIGEST_MISMATCH (CVE-2023-33959, GHSA-qv35-3gw6-8q4j)", async () => {
     answerOfRegistry = () => new Response("{}", { headers });
     await expect(storeAt().manifest(DIGEST)).rejects.toMatchObject({ code: "DIGEST_MISMATCH" });
   });
@@ -608,7 +608,7 @@ describe("listings", () => {
     expect(await listTags()).toEqual(["v0", "v1", "v2", "v3"]);
   });
 
-  test("a page at another host is REGISTRY_REDIRECT, and nothing is asked there", async () => {
+  test("a page at another host is REGISTRY_REDIRECT, and nothing is asked there (go-containerregistry 2349)", async () => {
     const link = { link: `<${attacker.url}/v2/a/b/tags/list>; rel="next"` };
     answerOfRegistry = () => Response.json({ tags: ["v1"] }, { headers: link });
     await expect(listTags()).rejects.toMatchObject({ code: "REGISTRY_REDIRECT" });
@@ -631,7 +631,7 @@ describe("listings", () => {
     expect(attacker.seen).toHaveLength(0);
   });
 
-  test("pages that go in a circle are REGISTRY_PROTOCOL", async () => {
+  test("pages that go in a circle are REGISTRY_PROTOCOL (CVE-2023-46737, CVE-2023-33958)", async () => {
     const link = { link: '</v2/a/b/tags/list?page=1>; rel="next"' };
     answerOfRegistry = () => Response.json({ tags: ["v1"] }, { headers: link });
     await expect(listTags()).rejects.toMatchObject({ code: "REGISTRY_PROTOCOL" });
@@ -761,7 +761,7 @@ describe("referrers", () => {
     await expect(storeAt().referrers(DIGEST)).rejects.toMatchObject({ code: "REGISTRY_PROTOCOL" });
   });
 
-  test("more referrers than anybody has are LIMIT_EXCEEDED", async () => {
+  test("more referrers than anybody has are LIMIT_EXCEEDED (CVE-2023-46737, GHSA-vfp6-jrw2-99g9)", async () => {
     const many = Array.from({ length: 6000 }, (_, number) => entry(`${number}`));
     answerOfRegistry = ({ path }) =>
       path.endsWith("page=2")
