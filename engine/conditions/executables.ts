@@ -20,7 +20,7 @@ const OUTSIDE: ReadonlySet<string> = new Set([
 /** An error for every entry of a long list, and a little more. */
 const MAX_OUTPUT_BYTES = 4 * 1024 * 1024;
 /** What Go maps and does not use: the limit of the shell counts addresses. */
-const UNUSED_ADDRESSES_BYTES = 1024 * 1024 * 1024;
+const UNUSED_ADDRESSES_BYTES = 2 * 1024 * 1024 * 1024;
 const BLOCK_BYTES = 1024;
 /** `ulimit` is the shell's own; the program takes the shell's place. Where it has none, none holds. */
 const LIMITED = 'ulimit -v "$1" 2>/dev/null; shift; exec "$@"';
@@ -49,7 +49,7 @@ interface OpaOutput {
  * The limit of memory holds where a shell has `ulimit -v`: on Linux, not on macOS and Windows.
  *
  * @throws {CosignError} `POLICY_UNAVAILABLE` when a needed executable is not there; `LIMIT_EXCEEDED`
- * when it takes too long; `POLICY_FAULT` when it does not answer; `CANCELLED`.
+ * when it takes too long or too much memory; `POLICY_FAULT` when it does not answer; `CANCELLED`.
  */
 export async function judgeByExecutables(
   statement: Uint8Array,
@@ -213,7 +213,14 @@ function requireProgram(kind: PolicyKind, path: string): string {
 }
 
 function fault(program: string, { code, stderr }: ProcessResult): CosignError {
-  const said = new TextDecoder().decode(stderr).trim().split("\n", 1)[0] ?? "";
+  const all = new TextDecoder().decode(stderr).trim();
+  if (/out of memory|cannot allocate memory/i.test(all)) {
+    return new CosignError(
+      "LIMIT_EXCEEDED",
+      `Cannot evaluate policies: "${program}" needs more memory than it may have`,
+    );
+  }
+  const said = all.split("\n", 1)[0] ?? "";
   const end = code === undefined ? "ended by a signal" : `exit code ${code}`;
   return new CosignError(
     "POLICY_FAULT",

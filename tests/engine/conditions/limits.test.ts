@@ -63,7 +63,7 @@ const ways: readonly { readonly name: string; readonly ask: Ask }[] = [
     ask: (policies, timeoutMs) =>
       judgeByExecutables(new TextEncoder().encode(STATEMENT), policies, {
         timeoutMs,
-        maxMemoryBytes: 1024 * 1024 * 1024,
+        maxMemoryBytes: SMALL_BYTES,
         path: tools,
       }),
   },
@@ -154,8 +154,7 @@ for (const { name, ask } of ways) {
           `big[n] = s { n := numbers.range(1, 100000000)[_]; s := sprintf("%d-%d-%d", [n, n, n]) }
           allow { count(big) == 0 }`,
         );
-        const code = await codeOf(ask(bomb, LONG_MS));
-        expect(["LIMIT_EXCEEDED", "POLICY_FAULT"]).toContain(String(code));
+        expect(await codeOf(ask(bomb, LONG_MS))).toBe("LIMIT_EXCEEDED");
       },
       TEST_TIMEOUT_MS,
     );
