@@ -129,13 +129,15 @@ async function copyCompanions(digest: Digest, copy: CompanionCopy, depth: number
       await copyCompanions(stored.descriptor.digest, copy, depth + 1);
     }
   }
-  await inLanes(referrers.filter(isWanted(options.only)), SUBJECTS_AT_ONCE, async (referrer) => {
-    if (transfer.done.has(referrer.digest)) return;
+  const fresh = referrers.filter(
+    (referrer) => isWanted(referrer, options.only) && !transfer.done.has(referrer.digest),
+  );
+  await inLanes(fresh, SUBJECTS_AT_ONCE, async (referrer) => {
     options.onCopy(`${from.name}@${referrer.digest}`, `${to.name}@${referrer.digest}`);
     await copyManifest(transfer, referrer.digest);
-    await to.announceReferrer(digest, referrer, options);
     if (depth < MAX_DEPTH) await copyCompanions(referrer.digest, copy, depth + 1);
   });
+  await to.announceReferrer(digest, fresh, options);
 }
 
 async function copyTagged(
@@ -151,12 +153,10 @@ async function copyTagged(
   await to.pushManifest(stored.bytes, mediaType, tag, undefined, signal);
 }
 
-function isWanted(only: readonly Companion[] | undefined): (referrer: Descriptor) => boolean {
-  return (referrer) => {
-    if (only === undefined) return true;
-    const kind = referrerKind(referrer);
-    return kind !== undefined && only.includes(kind);
-  };
+function isWanted(referrer: Descriptor, only: readonly Companion[] | undefined): boolean {
+  if (only === undefined) return true;
+  const kind = referrerKind(referrer);
+  return kind !== undefined && only.includes(kind);
 }
 
 /** Whether a tag is on a manifest already; on another one that is an error without `force`. */

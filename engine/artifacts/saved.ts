@@ -81,10 +81,7 @@ async function saveCompanions(
       await saveCompanions(stored.descriptor.digest, transfer, tagPrefix, found, depth + 1);
     }
   }
-  for (const referrer of referrers) {
-    if (transfer.done.has(referrer.digest)) continue;
-    await copyManifest(transfer, referrer.digest);
-  }
+  for (const referrer of referrers) await copyManifest(transfer, referrer.digest);
 }
 
 /** cosign's own names for what belongs to the image itself; the rest keeps its tags. */
@@ -190,9 +187,7 @@ async function loadReferrers(
   transfer: Transfer,
   options: SavedOptions,
 ): Promise<void> {
-  for (const referrer of await transfer.from.referrers(subject)) {
-    if (transfer.done.has(referrer.digest)) continue;
-    await copyManifest(transfer, referrer.digest);
-    await transfer.to.announceReferrer(subject, referrer, options);
-  }
+  const referrers = await transfer.from.referrers(subject);
+  for (const referrer of referrers) await copyManifest(transfer, referrer.digest);
+  await transfer.to.announceReferrer(subject, referrers, options);
 }

@@ -14,7 +14,7 @@ import { listCatalog, listTags } from "./listing.ts";
 import { headManifest, readManifest, removeManifest, writeManifest } from "./manifests.ts";
 import {
   type Abilities,
-  announceReferrer,
+  announceReferrers,
   forgetReferrers,
   hasReferrersApi,
   listReferrers,
@@ -104,9 +104,9 @@ function repositoryStore(
       return etag;
     },
     referrers: (digest, signal) => listReferrers(scoped, store, abilities, digest, signal),
-    announceReferrer: (subject, referrer, options) => {
-      const isListed = listed.delete(referrer.digest);
-      return announceReferrer(scoped, store, abilities, isListed, subject, referrer, options);
+    announceReferrer: (subject, referrers, options) => {
+      const unlisted = [referrers].flat().filter(({ digest }) => !listed.delete(digest));
+      return announceReferrers(scoped, store, abilities, subject, unlisted, options);
     },
     forgetReferrers: (subject, referrers, options) =>
       forgetReferrers(scoped, store, abilities, subject, referrers, options),

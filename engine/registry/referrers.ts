@@ -35,20 +35,19 @@ export async function listReferrers(
 }
 
 /**
- * Makes a pushed manifest known as a referrer where the registry does not do it by itself.
+ * Makes pushed manifests known as referrers where the registry does not do it by itself.
  *
- * @param listedByRegistry Whether the registry said so when the manifest was written (`OCI-Subject`).
+ * @param referrers Those of which the registry did not say so when they were written (`OCI-Subject`).
  */
-export async function announceReferrer(
+export async function announceReferrers(
   scoped: Scoped,
   store: Store,
   abilities: Abilities,
-  listedByRegistry: boolean,
   subject: Digest,
-  referrer: Descriptor,
+  referrers: readonly Descriptor[],
   options: SharedWriteOptions,
 ): Promise<void> {
-  if (listedByRegistry) return;
+  if (referrers.length === 0) return;
   if ((await askApi(scoped, abilities, subject, options.signal)) !== "unsupported") return;
   const tag = fallbackTag(subject);
   await updateSharedManifest(
@@ -56,9 +55,11 @@ export async function announceReferrer(
     tag,
     (existing) => {
       const listed = parseFallback(existing, scoped.nameOf(tag));
-      if (listed.some(({ digest }) => digest === referrer.digest)) return undefined;
-      if (listed.length >= MAX_REFERRERS) throw tooMany(scoped.nameOf(tag));
-      return { content: encodeIndex([...listed, referrer]), mediaType: MEDIA.ociIndex };
+      const known = new Set(listed.map(({ digest }) => digest));
+      const missing = referrers.filter(({ digest }) => !known.has(digest));
+      if (missing.length === 0) return undefined;
+      if (listed.length + missing.length > MAX_REFERRERS) throw tooMany(scoped.nameOf(tag));
+      return { content: encodeIndex([...listed, ...missing]), mediaType: MEDIA.ociIndex };
     },
     options,
   );

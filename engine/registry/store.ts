@@ -66,12 +66,12 @@ export interface Store {
    */
   referrers(digest: Digest, signal?: AbortSignal): Promise<readonly Descriptor[]>;
   /**
-   * Makes a pushed manifest known as a referrer of `subject` where the registry does not do so by
+   * Makes pushed manifests known as referrers of `subject` where the registry does not do so by
    * itself: the fallback tag, written so that two writers do not lose each other's entry.
    */
   announceReferrer(
     subject: Digest,
-    referrer: Descriptor,
+    referrers: Descriptor | readonly Descriptor[],
     options: SharedWriteOptions,
   ): Promise<void>;
   /** Takes deleted manifests off the list of referrers of `subject`, where the registry does not do so by itself. */
