@@ -116,7 +116,13 @@ function isFresh(): boolean {
       join(root, folder, path),
     ),
   );
-  const others = ["main.ts", "package.json", "package-lock.json", ".ci/build.mjs"];
+  const others = [
+    "main.ts",
+    "package.json",
+    "package-lock.json",
+    ".ci/build.mjs",
+    ".ci/policy.mjs",
+  ];
   return [...sources, ...others.map((path) => join(root, path))].every(
     (path) => statSync(path).mtimeMs < builtAtMs,
   );
