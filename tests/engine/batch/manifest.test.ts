@@ -86,6 +86,25 @@ describe("readManifest()", () => {
     expect(manifest.targets).toEqual([{ reference: "a/b:c" }]);
   });
 
+  test("reads JSON as YAML reads it, however it is spaced", () => {
+    const { manifest } = readManifest(utf8(WHOLE), "release.yaml");
+    for (const spaces of [0, 2, "\t"]) {
+      const text = JSON.stringify(manifest, undefined, spaces);
+      expect(readManifest(utf8(text), "m.json").manifest).toEqual(manifest);
+    }
+  });
+
+  test("tells faults of JSON with their places, keys that stand twice among them", () => {
+    expectFault(
+      '{"version":1,\n"targets":["a/b:c"],\n"targets":["a/b:d"]}',
+      "line 3, column 1: Map keys must be unique",
+    );
+    expectFault(
+      '{"version":1,\n"targets":[{"reference":"a/b:c","kee":1}]}',
+      "line 2, column 33: targets[0].kee: unknown field",
+    );
+  });
+
   test("takes the same manifest for sign and verify", () => {
     for (const op of ["sign", "verify"] as const) {
       const { manifest } = readManifest(utf8(WHOLE), "release.yaml", (read) =>
