@@ -56,7 +56,12 @@ export async function readEvidence(
   );
 }
 
-function parseAnyBundle(bytes: Uint8Array, path: string): FoundSignature {
+/**
+ * Reads a bundle of a file, new or old.
+ *
+ * @throws {CosignError} `BUNDLE_INVALID`, `CERTIFICATE_INVALID`.
+ */
+export function parseAnyBundle(bytes: Uint8Array, path: string): FoundSignature {
   try {
     return isNewBundle(bytes) ? newBundle(bytes) : oldBundle(bytes);
   } catch (cause) {

@@ -12,12 +12,17 @@ import {
 import { type CertificateContext, readCertificates, trustOfChain } from "./certificate_files.ts";
 import type { Invocation } from "./command.ts";
 import type { VERIFY_BLOB_FLAGS } from "./flags/blob.ts";
+import type { CERTIFICATE_VERIFY_FLAGS } from "./flags/keyless.ts";
 import { isExperimental } from "./generation.ts";
 import { keyContext } from "./open_keys.ts";
 import { usage } from "./parse.ts";
 import { unavailable } from "./refuse_later.ts";
 
-type Call = Invocation<typeof VERIFY_BLOB_FLAGS>;
+type TrustFlag = keyof typeof CERTIFICATE_VERIFY_FLAGS | "key" | "sk" | "bundle";
+/** A call of any command that verifies files. */
+type Call = Omit<Invocation<typeof VERIFY_BLOB_FLAGS>, "flags"> & {
+  readonly flags: Pick<Invocation<typeof VERIFY_BLOB_FLAGS>["flags"], TrustFlag>;
+};
 
 const KEY_HINT = "Verify with a public key: --key cosign.pub";
 const TRUST_HINT =

@@ -1,32 +1,36 @@
-import { parsePublicKeyPem } from "../../crypto/public_key.ts";
-import { parseBlobBundle } from "../../formats/blob_bundle.ts";
-import { parseBundle } from "../../formats/bundle.ts";
 import { type DsseEnvelope, parseDsse } from "../../formats/dsse.ts";
-import { isObject } from "../../formats/go_json.ts";
 import { acceptedPredicateUris } from "../../formats/predicates.ts";
 import { parseStrictJson } from "../../formats/strict_json.ts";
-import { readBlob } from "../../io/blob.ts";
+import { readBlob, readShort } from "../../io/blob.ts";
+import type { Environment } from "../../io/env.ts";
 import { readFileBytes } from "../../io/files.ts";
-import { readPublicKey } from "../../keys/open.ts";
-import { equalBytes, parseBase64Either, parseUtf8 } from "../../model/bytes.ts";
+import { parseBase64Either, parseUtf8 } from "../../model/bytes.ts";
 import { CosignError, describeError } from "../../model/errors.ts";
-import type { PublicKey } from "../../model/key.ts";
+import type { Generation } from "../../model/exit_code.ts";
 import {
   BLOB_DIGESTS,
   type BlobDigest,
   judgeBlobStatement,
   openBlobAttestation,
 } from "../../verify/blob_attestation.ts";
+import { type ClaimedSigner, signerOfBlob } from "../../verify/blob_signer.ts";
+import { parseAnyBundle } from "../blob_evidence.ts";
+import { checkTrustFlags, openTrust } from "../blob_trust.ts";
 import type { CommandFunction, Invocation } from "../command.ts";
 import { attachmentLimitOf } from "../conventions.ts";
+import { startDeadline } from "../deadline.ts";
 import { VERIFY_BLOB_ATTESTATION_FLAGS } from "../flags/verify_attestation.ts";
 import { DEFAULT_GENERATION, namedGeneration, refuseLogCheck } from "../generation.ts";
-import { keyContext } from "../open_keys.ts";
 import { usage } from "../parse.ts";
 import { refuseLater } from "../refuse_later.ts";
-import { ignoresLog, signatureDigest, verificationKey, warnWithoutLog } from "../verification.ts";
+import { ignoresLog, signatureDigest, warnWithoutLog } from "../verification.ts";
 
 type Call = Invocation<typeof VERIFY_BLOB_ATTESTATION_FLAGS>;
+
+interface Context {
+  readonly env: Environment;
+  readonly signal: AbortSignal;
+}
 
 const MAX_TRUSTED_ROOT_BYTES = 16 * 1024 * 1024; // the public one has 12 KB
 
@@ -35,17 +39,20 @@ export const verifyBlobAttestationCommand: CommandFunction<
   typeof VERIFY_BLOB_ATTESTATION_FLAGS
 > = async (call) => {
   const { flags, env, stderr } = call;
-  const { keyUri, digest } = settingsOf(call);
-  const { signal } = new AbortController();
+  const { generation, digest } = settingsOf(call);
+  using deadline = startDeadline(flags.timeout, "Cannot verify the attestation");
+  const context = { env, signal: deadline.signal };
+  const trust = await openTrust(call, generation, context, new Date());
   if (flags["trusted-root"]) await readFileBytes(flags["trusted-root"], MAX_TRUSTED_ROOT_BYTES);
-  const key = await readPublicKey(keyUri, keyContext(call, { signal }));
-  const envelope = await readEnvelope(key, attachmentLimitOf(env, stderr), call);
+  const limitBytes = attachmentLimitOf(env, stderr);
+  const { envelope, claimed } = await readEnvelope(flags, limitBytes, context);
+  const key = signerOfBlob(trust, claimed);
   const algorithm = signatureDigest(flags["signature-digest-algorithm"]);
   const { statement, algorithms } = openBlobAttestation(envelope, {
     keys: [key],
     ...(algorithm === undefined ? {} : { signatureDigestAlgorithm: algorithm }),
   });
-  const digests = digest === undefined ? await digestsOf(algorithms, call) : [digest];
+  const digests = digest === undefined ? await digestsOf(algorithms, call, context) : [digest];
   judgeBlobStatement(statement, flags["check-claims"] ? digests : undefined, {
     keys: [key],
     accepted: acceptedPredicateUris(flags.type),
@@ -56,14 +63,17 @@ export const verifyBlobAttestationCommand: CommandFunction<
 };
 
 /** Checks the flags in cosign's order. */
-function settingsOf(call: Call): { readonly keyUri: string; readonly digest?: BlobDigest } {
+function settingsOf(call: Call): {
+  readonly generation: Generation;
+  readonly digest?: BlobDigest;
+} {
   const { flags, given, args, stderr, env } = call;
   const generation = namedGeneration(flags.compat) ?? DEFAULT_GENERATION;
   warnWithoutLog("blob attestation", call);
   if (!flags.signature && !flags.bundle) {
     throw usage("please specify path to the DSSE envelope signature via --signature or --bundle");
   }
-  const keyUri = verificationKey(call, generation);
+  checkTrustFlags(call, generation);
   refuseLater(VERIFY_BLOB_ATTESTATION_FLAGS, flags, given);
   if (flags.type === "")
     throw usage("missing predicate type", "Add --type, such as slsaprovenance");
@@ -78,7 +88,7 @@ function settingsOf(call: Call): { readonly keyUri: string; readonly digest?: Bl
     );
   }
   refuseLogCheck(ignoresLog(call), generation, env);
-  return args.length > 0 || digest === undefined ? { keyUri } : { keyUri, digest };
+  return args.length > 0 || digest === undefined ? { generation } : { generation, digest };
 }
 
 function digestFlags({ flags }: Call): BlobDigest | undefined {
@@ -101,13 +111,14 @@ function digestFlags({ flags }: Call): BlobDigest | undefined {
 /** The digests of the file: by `--digestAlg`, or by whatever the statement names its subjects by. */
 async function digestsOf(
   named: readonly BlobDigest["algorithm"][],
-  { flags, args, env }: Call,
+  { flags, args }: Call,
+  context: Context,
 ): Promise<readonly BlobDigest[]> {
   const [path] = args;
   if (path === undefined || !flags["check-claims"]) return [];
   const asked = BLOB_DIGESTS.filter((name) => name === flags.digestAlg);
   const algorithms = asked.length > 0 ? asked : named;
-  const { digests } = await readBlob(path, { env, algorithms, keptBytes: 0 });
+  const { digests } = await readBlob(path, { ...context, algorithms, keptBytes: 0 });
   return algorithms.flatMap((algorithm) => {
     const digest = digests[algorithm];
     return digest === undefined ? [] : [{ algorithm, hex: digest.toHex() }];
@@ -116,23 +127,16 @@ async function digestsOf(
 
 /** The envelope in the file of `--bundle`, new or old, or of `--signature`. */
 async function readEnvelope(
-  key: PublicKey,
+  { bundle, signature }: Pick<Call["flags"], "bundle" | "signature">,
   limitBytes: number,
-  { flags }: Call,
-): Promise<DsseEnvelope> {
-  const path = flags.bundle || flags.signature || "";
-  const bytes = await readFileBytes(path, limitBytes);
-  try {
-    if (!flags.bundle) return parseEnvelope(bytes);
-    const root = parseStrictJson(parseUtf8(bytes));
-    if (!isObject(root) || !Object.hasOwn(root, "mediaType")) return openOldBundle(bytes, key);
-    const { content } = parseBundle(bytes);
-    if (content.kind === "dsse") return content.envelope;
-  } catch (cause) {
-    if (!(cause instanceof SyntaxError || cause instanceof TypeError)) throw cause;
-    const message = `Cannot read attestation "${path}": ${describeError(cause)}`;
-    throw new CosignError("BUNDLE_INVALID", message, { cause });
-  }
+  context: Context,
+): Promise<{ readonly envelope: DsseEnvelope; readonly claimed: ClaimedSigner }> {
+  const path = bundle || signature || "";
+  const bytes = await readShort(path, limitBytes, context);
+  if (!bundle) return { envelope: parseEnvelope(bytes, path), claimed: { kind: "none" } };
+  const { evidence, claimed, bundle: format } = parseAnyBundle(bytes, path);
+  if (evidence.kind === "dsse") return { envelope: evidence.envelope, claimed };
+  if (format === "old") return { envelope: parseEnvelope(evidence.signature, path), claimed };
   throw new CosignError(
     "BUNDLE_INVALID",
     `Cannot read attestation "${path}": bundle does not contain a DSSE envelope`,
@@ -140,24 +144,15 @@ async function readEnvelope(
   );
 }
 
-/** A key that a bundle brings along never takes the place of ours, and must be the same. */
-function openOldBundle(bytes: Uint8Array, key: PublicKey): DsseEnvelope {
-  const { signature, certificatePem } = parseBlobBundle(bytes);
-  if (certificatePem?.includes("-----BEGIN PUBLIC KEY-----")) {
-    const brought = parsePublicKeyPem(certificatePem, "the bundle's key");
-    if (!equalBytes(brought.spki, key.spki)) {
-      throw new CosignError(
-        "SIGNATURE_INVALID",
-        `The bundle names another public key than "${key.uri}"`,
-      );
-    }
-  }
-  return parseEnvelope(signature);
-}
-
 /** JSON of an envelope; 1.x wrote base64 of it. */
-function parseEnvelope(bytes: Uint8Array): DsseEnvelope {
-  const text = parseUtf8(bytes).trim();
-  const json = text.startsWith("{") ? text : parseUtf8(parseBase64Either(text));
-  return parseDsse(parseStrictJson(json));
+function parseEnvelope(bytes: Uint8Array, path: string): DsseEnvelope {
+  try {
+    const text = parseUtf8(bytes).trim();
+    const json = text.startsWith("{") ? text : parseUtf8(parseBase64Either(text));
+    return parseDsse(parseStrictJson(json));
+  } catch (cause) {
+    if (!(cause instanceof SyntaxError || cause instanceof TypeError)) throw cause;
+    const message = `Cannot read attestation "${path}": ${describeError(cause)}`;
+    throw new CosignError("BUNDLE_INVALID", message, { cause });
+  }
 }

@@ -137,7 +137,7 @@ const VERIFY = {
 } as const;
 
 /** Certificates of authorities of one's own, which need neither log nor network. */
-const OWN_PKI = {
+export const OWN_PKI = {
   certificate: {
     type: "text",
     brief: "certificate to verify with: PEM; a file or a URL",

@@ -1,4 +1,5 @@
 import { PREDICATE_FLAGS } from "./attest.ts";
+import { OWN_PKI } from "./blob.ts";
 import { SECURITY_KEY_FLAGS, SIGNATURE_DIGEST_FLAGS } from "./key.ts";
 import { CERTIFICATE_VERIFY_FLAGS, FULCIO_FLAGS, REKOR_FLAGS } from "./keyless.ts";
 import { REFERENCE_FLAGS, REGISTRY_FLAGS } from "./registry.ts";
@@ -95,20 +96,25 @@ const BLOB_OWN = {
 } as const;
 
 /** The flags of `verify-blob-attestation`. */
-export const VERIFY_BLOB_ATTESTATION_FLAGS: typeof KEY &
+export const VERIFY_BLOB_ATTESTATION_FLAGS: Omit<
+  typeof CERTIFICATE_VERIFY_FLAGS,
+  keyof typeof OWN_PKI
+> &
+  typeof OWN_PKI &
+  typeof KEY &
   typeof BLOB_OWN &
   typeof PREDICATE_FLAGS &
   typeof COMMON_VERIFY_FLAGS &
   typeof SECURITY_KEY_FLAGS &
   typeof SIGNATURE_DIGEST_FLAGS &
-  typeof CERTIFICATE_VERIFY_FLAGS &
   typeof REKOR_FLAGS = {
+  ...CERTIFICATE_VERIFY_FLAGS,
+  ...OWN_PKI,
   ...KEY,
   ...BLOB_OWN,
   ...PREDICATE_FLAGS,
   ...COMMON_VERIFY_FLAGS,
   ...SECURITY_KEY_FLAGS,
   ...SIGNATURE_DIGEST_FLAGS,
-  ...CERTIFICATE_VERIFY_FLAGS,
   ...REKOR_FLAGS,
 };

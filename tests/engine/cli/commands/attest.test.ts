@@ -360,7 +360,7 @@ describe("attest-blob and verify-blob-attestation", () => {
     const check = ["--bundle", bundle, ...about, file("blob.txt")];
     const refused = await verifyBlob(...check);
     expect(refused.code).toBe(1);
-    expect(refused.stderr).toContain("code: SIGNATURE_INVALID\n");
+    expect(refused.stderr).toContain("code: BUNDLE_INVALID\n");
     const { base64Signature } = JSON.parse(readFileSync(bundle, "utf8"));
     const ours = readFileSync(file("cosign.pub")).toString("base64");
     for (const cert of [ours, undefined]) {
