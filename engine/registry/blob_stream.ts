@@ -139,7 +139,12 @@ function mountable({ scoped, source }: StreamUpload): string | undefined {
 
 async function sendStream(upload: StreamUpload, mountFrom?: string): Promise<BlobTransfer> {
   const { scoped, digest, descriptor, signal } = upload;
-  const begun = await begin(upload, mountFrom);
+  const begun = await begin(upload, mountFrom).catch((error: unknown) => {
+    // Whoever may write here need not be known where the blob is: then it is sent.
+    const mayNotMount = hasCode(error, "REGISTRY_AUTH", "REGISTRY_DENIED");
+    if (mountFrom === undefined || !mayNotMount) throw error;
+    return begin(upload);
+  });
   if (begun.status === 201) return "mounted";
   // The registry did not mount it: it may be there all the same.
   if (mountFrom !== undefined && (await hasBlob(upload))) return "present";

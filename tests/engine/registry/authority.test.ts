@@ -167,6 +167,22 @@ describe("Bearer tokens on docker-registry", () => {
     expect(tokens.scopes).toEqual(["registry:catalog:*"]);
   });
 
+  testHere("a mount asks for a token that reads the other repository too", async () => {
+    const store = openForTest({ username: "me", password: "secret" }).repository({
+      registry: server.host,
+      repository: "c/d",
+    });
+    const descriptor = { mediaType: INDEX, digest: DIGEST, sizeBytes: CONTENT.length };
+    const source = {
+      repository: { registry: server.host, repository: "a/b" },
+      read: () => {
+        throw new Error("Nobody reads what is mounted");
+      },
+    };
+    expect(await store.pushBlobFrom(descriptor, source)).toBe("mounted");
+    expect(tokens.scopes).toEqual(["repository:c/d:pull,push repository:a/b:pull"]);
+  });
+
   testHere("wrong credentials are REGISTRY_AUTH, missing rights as well", async () => {
     const wrong = storeWith({ username: "me", password: "wrong" });
     await expect(wrong.manifest("v1")).rejects.toMatchObject({ code: "REGISTRY_AUTH" });
