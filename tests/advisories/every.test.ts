@@ -1,0 +1,68 @@
+import { expect, test } from "bun:test";
+import { readdirSync, readFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+
+/**
+ * The advisories of others that a tool with keys can meet: of cosign and its libraries, of notation, of
+ * the Kubernetes layers over them, of registry clients, of JavaScript's cryptography.
+ */
+const ADVISORIES = [
+  "CVE-2022-23649",
+  "CVE-2022-35929",
+  "CVE-2022-35930",
+  "CVE-2022-36056",
+  "CVE-2023-46737",
+  "CVE-2024-29902",
+  "CVE-2024-29903",
+  "CVE-2024-45395",
+  "CVE-2026-24122",
+  "CVE-2026-39395",
+  "CVE-2026-44309",
+  "CVE-2026-44310",
+  "GHSA-r2xv-vpr2-42m9",
+  "sigstore-js 85c58380",
+  "sigstore-js 1718",
+  "sigstore-js 1657",
+  "CVE-2023-25656",
+  "CVE-2023-33958",
+  "CVE-2023-33959",
+  "CVE-2022-47633",
+  "CVE-2023-42813",
+  "CVE-2025-29778",
+  "GO-2026-6225",
+  "CVE-2026-33540",
+  "CVE-2026-48978",
+  "GHSA-vh4v-2xq2-g5cg",
+  "CVE-2026-50151",
+  "CVE-2026-50162",
+  "CVE-2026-50163",
+  "GHSA-f36w-mj3v-6jqv",
+  "CVE-2026-49349",
+  "GHSA-qv35-3gw6-8q4j",
+  "CVE-2026-24845",
+  "CVE-2019-10214",
+  "CVE-2024-3727",
+  "CVE-2021-41092",
+  "GHSA-qq97-vm5h-rrhg",
+  "CVE-2020-15157",
+  "CVE-2025-66030",
+  "CVE-2025-66031",
+  "CVE-2026-33894",
+  "CVE-2026-33895",
+  "CVE-2022-24771",
+  "CVE-2020-13822",
+  "CVE-2024-42459",
+  "CVE-2020-0601",
+  "CVE-2017-15361",
+];
+
+test.each(ADVISORIES)("%s stands in the name of a test", (id) => {
+  const tests = dirname(import.meta.dir);
+  const names = readdirSync(tests, { recursive: true, encoding: "utf8" })
+    .filter((path) => path.endsWith(".test.ts") && path !== join("advisories", "every.test.ts"))
+    .flatMap((path) => readFileSync(join(tests, path), "utf8").match(NAME) ?? []);
+  expect(names.some((name) => name.includes(id))).toBe(true);
+});
+
+/** What a test is called, or a row of a table of tests. */
+const NAME = /(?:\btest(?:\.each\([\s\S]*?\))?\(\s*["`][^\n]*|^\s*\[\s*"[^\n]*)/gm;
