@@ -154,10 +154,10 @@ onBothRegistries((where, start) => {
       const headers = { accept: "application/vnd.oci.image.manifest.v1+json" };
       return (JSON.parse(await (await fetch(url, { headers })).text()).layers as unknown[]).length;
     };
-    await sign(LEGACY, "--skip-signed", pinned);
-    await sign(LEGACY, "--skip-signed", pinned);
+    await sign(LEGACY, pinned);
+    await sign(LEGACY, pinned);
     expect(await count()).toBe(1);
-    await sign(LEGACY, "--skip-signed", "-a", "new=1", pinned);
+    await sign(LEGACY, "-a", "new=1", pinned);
     expect(await count()).toBe(2);
   });
 
