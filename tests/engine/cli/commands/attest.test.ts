@@ -1,8 +1,10 @@
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
-import { createHash } from "node:crypto";
+import { createHash, sign as signBytes } from "node:crypto";
 import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { encodePae } from "../../../../engine/formats/dsse.ts";
+import { extension, makeAuthority, makeLeaf } from "../../../support/certificates.ts";
 import { startEmbeddedRegistry } from "../../../support/embedded_registry.ts";
 import type { TestRegistry } from "../../../support/registries.ts";
 import { pushImage, putBlob, putManifest } from "../../../support/uploads.ts";
@@ -21,6 +23,8 @@ const NO_LOG = "--tlog-upload=false";
 const IGNORE_LOG = "--insecure-ignore-tlog";
 const SPDX = "https://spdx.dev/Document";
 const CUSTOM = "https://cosign.sigstore.dev/attestation/v1";
+const FULCIO_ISSUER = "2b0601040183bf300101"; // 1.3.6.1.4.1.57264.1.1
+const ISSUER = Buffer.from("https://issuer.example");
 const dir = mkdtempSync(join(tmpdir(), "cli-attest-"));
 const file = (name: string) => join(dir, name);
 let registry: TestRegistry;
@@ -390,6 +394,43 @@ describe("attest-blob and verify-blob-attestation", () => {
       file("x.json"),
     );
     expect(bad.stderr).toContain("code: PREDICATE_INVALID\n");
+  });
+
+  test("a certificate of one's own authorities vouches for an attestation, and for nobody else", async () => {
+    const root = makeAuthority("root");
+    const leaf = makeLeaf(root, { more: [extension(FULCIO_ISSUER, ISSUER)] });
+    const stranger = makeAuthority("stranger");
+    writeFileSync(file("root.pem"), root.pem);
+    writeFileSync(file("stranger.pem"), stranger.pem);
+    writeFileSync(file("leaf.pem"), leaf.pem);
+    const statement = Buffer.from(
+      JSON.stringify({
+        _type: "https://in-toto.io/Statement/v1",
+        predicateType: CUSTOM,
+        subject: [{ digest: { sha256: digest } }],
+        predicate: {},
+      }),
+    );
+    const payloadType = "application/vnd.in-toto+json";
+    const sig = signBytes("sha256", encodePae(payloadType, statement), leaf.privateKey);
+    const envelope = { payloadType, payload: statement.toString("base64") };
+    const signatures = [{ sig: sig.toString("base64") }];
+    writeFileSync(file("own.sig"), JSON.stringify({ ...envelope, signatures }));
+    const check = (roots: string, identity: string) =>
+      cli([
+        "verify-blob-attestation",
+        ...["--certificate", file("leaf.pem"), "--ca-roots", file(roots), IGNORE_LOG],
+        ...["--certificate-identity", identity, "--certificate-oidc-issuer", ISSUER.toString()],
+        ...["--insecure-ignore-sct", "--signature", file("own.sig"), file("blob.txt")],
+      ]);
+    const right = await check("root.pem", "mail@example.com");
+    expect([right.code, right.stderr]).toEqual([0, expect.stringContaining("Verified OK\n")]);
+    expect((await check("stranger.pem", "mail@example.com")).stderr).toContain(
+      "code: CERTIFICATE_UNTRUSTED\n",
+    );
+    expect((await check("root.pem", "other@example.com")).stderr).toContain(
+      "code: IDENTITY_MISMATCH\n",
+    );
   });
 
   test("files that are no attestations are refused with a code", async () => {
