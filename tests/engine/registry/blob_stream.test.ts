@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, expect, test } from "bun:test";
+import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
 import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -10,6 +10,8 @@ import type { BlobSource, Store } from "../../../engine/registry/store.ts";
 import { onBothRegistries, type TestRegistry } from "../../support/registries.ts";
 import { startTap, type Tap } from "../../support/tap.ts";
 import { openForTest } from "./_open.ts";
+
+setDefaultTimeout(60_000); // registries start slowly on a busy machine
 
 const CONTENT = utf8("some content ".repeat(50_000));
 const BLOB: Descriptor = {
