@@ -55,7 +55,7 @@ export async function readBlob(source: string, options: ReadBlobOptions): Promis
   else if (scheme !== undefined) {
     throw new CosignError("FILE_READ", `loading URL: unrecognized scheme: ${scheme}://`);
   } else if (isNamedPipe(source)) {
-    for await (const piece of readNamedPipe(source, signal)) sink.take(piece);
+    await readPipe(source, sink, signal);
   } else await readFile(source, sink, signal);
   return sink.finish();
 }
@@ -114,6 +114,15 @@ class Sink {
       digests: Object.fromEntries(digests),
       ...(bytes === undefined ? {} : { bytes }),
     };
+  }
+}
+
+async function readPipe(path: string, sink: Sink, signal: AbortSignal | undefined): Promise<void> {
+  try {
+    for await (const piece of readNamedPipe(path, signal)) sink.take(piece);
+  } catch (error) {
+    if (error instanceof CosignError) throw error;
+    throw unreadable(path, explainFileError(error), error);
   }
 }
 

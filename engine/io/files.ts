@@ -1,9 +1,15 @@
 import { link, open, rename, rm } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
+import { concatBytes } from "../model/bytes.ts";
 import { CosignError, describeError, type ErrorCode } from "../model/errors.ts";
+import { isNamedPipe, readNamedPipe } from "./named_pipe.ts";
+
+/** Who makes a named pipe for us writes into it sooner than this. */
+const PIPE_TIMEOUT_MS = 60_000;
 
 /**
- * Reads a whole file, or what a pipe such as `/dev/fd/3` gives until its end.
+ * Reads a whole file, or what a pipe such as `/dev/fd/3` gives until its end. A named pipe whose writer
+ * lets us wait for a minute is given up.
  *
  * @param failure The code when it cannot be read.
  * @throws {CosignError} `failure`; `LIMIT_EXCEEDED` when it is longer than `limitBytes`.
@@ -14,6 +20,7 @@ export async function readFileBytes(
   failure: ErrorCode = "FILE_READ",
 ): Promise<Uint8Array> {
   try {
+    if (isNamedPipe(path)) return await readPipeBytes(path, limitBytes, failure);
     await using file = await open(path, "r");
     const buffer = new Uint8Array(limitBytes + 1);
     let sizeBytes = 0;
@@ -23,11 +30,39 @@ export async function readFileBytes(
       sizeBytes += bytesRead;
     }
   } catch (error) {
+    if (error instanceof CosignError) throw error;
     throw new CosignError(failure, `Cannot read file "${path}": ${explainFileError(error)}`, {
       cause: error,
     });
   }
-  throw new CosignError(
+  throw tooLong(path, limitBytes);
+}
+
+async function readPipeBytes(
+  path: string,
+  limitBytes: number,
+  failure: ErrorCode,
+): Promise<Uint8Array> {
+  const why = `Cannot read file "${path}": nobody writes into this pipe`;
+  const controller = new AbortController();
+  const giveUp = (): void => controller.abort(new CosignError(failure, why));
+  const timer = setTimeout(giveUp, PIPE_TIMEOUT_MS);
+  const pieces: Uint8Array[] = [];
+  let sizeBytes = 0;
+  try {
+    for await (const piece of readNamedPipe(path, controller.signal)) {
+      sizeBytes += piece.length;
+      if (sizeBytes > limitBytes) throw tooLong(path, limitBytes);
+      pieces.push(piece);
+    }
+  } finally {
+    clearTimeout(timer);
+  }
+  return concatBytes(...pieces);
+}
+
+function tooLong(path: string, limitBytes: number): CosignError {
+  return new CosignError(
     "LIMIT_EXCEEDED",
     `Cannot read file "${path}": longer than ${limitBytes} bytes`,
   );

@@ -1,6 +1,4 @@
 import { closeSync, constants, openSync, readSync, statSync } from "node:fs";
-import { CosignError } from "../model/errors.ts";
-import { explainFileError } from "./files.ts";
 import { pause } from "./wait.ts";
 
 /** Pipes that somebody gave us open: what they say of their end is right, unlike {@link readNamedPipe}'s. */
@@ -18,19 +16,19 @@ export function isNamedPipe(path: string): boolean {
  * The bytes of a named pipe, piece by piece, from its first writer until the last one is gone. Unlike
  * a plain read, which waits in the kernel where nothing reaches it, this ends when `signal` fires.
  *
- * @throws {CosignError} `FILE_READ`; why `signal` fired.
+ * @throws what the system says; why `signal` fired.
  */
 export async function* readNamedPipe(
   path: string,
   signal: AbortSignal | undefined,
 ): AsyncGenerator<Uint8Array> {
-  const fd = attempt(path, () => openSync(path, constants.O_RDONLY | constants.O_NONBLOCK));
+  const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
   const buffer = new Uint8Array(PIECE_BYTES);
   let hadWriter = false;
   let pauseMs = 0;
   try {
     for (;;) {
-      const count = attempt(path, () => readNow(fd, buffer));
+      const count = readNow(fd, buffer);
       if (count !== undefined && count > 0) {
         hadWriter = true;
         pauseMs = 0;
@@ -55,15 +53,5 @@ function readNow(fd: number, buffer: Uint8Array): number | undefined {
   } catch (error) {
     if (error instanceof Error && "code" in error && error.code === "EAGAIN") return undefined;
     throw error;
-  }
-}
-
-function attempt<T>(path: string, action: () => T): T {
-  try {
-    return action();
-  } catch (error) {
-    throw new CosignError("FILE_READ", `Cannot read file "${path}": ${explainFileError(error)}`, {
-      cause: error,
-    });
   }
 }
