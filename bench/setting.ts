@@ -1,14 +1,14 @@
 import { copyFileSync, mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
 import { makeKey, PASSWORD, writeManifest } from "../tests/support/batch.ts";
 import { buildBinary } from "../tests/support/binary.ts";
 import { type Run, runTimed } from "./measure.ts";
 
-/** Worker threads of the batches that are measured. */
-export const WORKERS = 2;
-/** Targets that a worker works on at once. */
-export const CONCURRENCY = 16;
+/** Worker threads of the batches that are measured: as many as without the flag. */
+const WORKERS = Math.max(1, Math.min(availableParallelism() - 1, 8));
+/** Targets that a worker works on at once, as without the flag. */
+const CONCURRENCY = 16;
 /** What the bare script has in flight: as many as all workers together. */
 export const LANES: number = WORKERS * CONCURRENCY;
 

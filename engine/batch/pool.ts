@@ -54,6 +54,11 @@ export class Pool {
     this.#options = options;
   }
 
+  /** Starts the first thread ahead of the first job. */
+  start(): void {
+    if (this.#members.size === 0) this.#start();
+  }
+
   /** Runs a job in the thread that has the fewest. Rejects only when no thread can be started. */
   run(job: Job): Promise<Verdict> {
     return new Promise((resolve, reject) => {

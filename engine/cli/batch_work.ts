@@ -27,7 +27,7 @@ export class BatchResources {
     this.#batch = batch;
   }
 
-  /** Opens the keys, then what the workers need; they start with the first job. */
+  /** Opens the keys, then what the workers need; one starts at once, others as jobs come. */
   async open(): Promise<BatchWork> {
     const { flags, registry, conventions, call, openKeys } = this.#batch;
     const source = this.#source;
@@ -45,6 +45,7 @@ export class BatchResources {
     const broker = new Broker(new LocalShared(), signHosted);
     const pool = new Pool({ entry: programUrl(), threads, setup, broker });
     this.#pool = pool;
+    pool.start();
     const listing = openRegistry(registry, {
       shared: broker.shared,
       budgets: new Budgets(setup.budgets, threads),
@@ -80,6 +81,7 @@ export class BatchResources {
 }
 
 function threadsFor(workers: number | undefined, total: number | undefined): number {
-  const wanted = workers ?? Math.min(processorCount(), MAX_DEFAULT_WORKERS);
+  // One processor is left to this thread: it plans, and writes down what comes back.
+  const wanted = workers ?? Math.min(processorCount() - 1, MAX_DEFAULT_WORKERS);
   return Math.max(1, Math.min(wanted, total ?? wanted));
 }

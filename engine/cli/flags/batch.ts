@@ -8,7 +8,7 @@ import { SKIP_SIGNED_FLAGS, YES_FLAGS } from "./sign.ts";
 export const BATCH_RUN_FLAGS = {
   workers: {
     type: "int",
-    brief: "worker threads (default: as many as there are processors, at most 8)",
+    brief: "worker threads (default: one less than there are processors, 1 to 8)",
   },
   concurrency: {
     type: "int",

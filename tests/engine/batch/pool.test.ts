@@ -57,6 +57,14 @@ describe("Pool", () => {
     expect(first.warnings[0]).toBe(second.warnings[0] ?? "");
   });
 
+  test("start() makes the one thread that the first job goes to", async () => {
+    open(8);
+    pool?.start();
+    pool?.start();
+    const verdicts = [await run("pass"), await run("pass")];
+    expect(new Set(verdicts.map(({ warnings }) => warnings[0])).size).toBe(1);
+  });
+
   test("makes the open jobs of a thread that died WORKER_LOST, and goes on in another", async () => {
     open(1);
     const [lost, other] = await Promise.all([run("die"), run("hang")]);
