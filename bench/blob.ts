@@ -16,7 +16,7 @@ const STARTS = 21;
  * off (start, password); their memory; `verify-blob` of a small file against cosign's where that is on
  * the PATH, else against our own start.
  */
-export async function measureBlob(): Promise<readonly Measurement[]> {
+export async function* measureBlob(): AsyncGenerator<Measurement, void, undefined> {
   const setting = await openSetting();
   try {
     const large = join(setting.folder, "large");
@@ -26,7 +26,7 @@ export async function measureBlob(): Promise<readonly Measurement[]> {
     ftruncateSync(fd, LARGE_BYTES); // a hole is read as quickly as a file that is in memory
     closeSync(fd);
     for (const path of [large, small]) await signBlob(setting, path);
-    return [
+    yield* [
       ...(await measureLarge("sign-blob", setting, signBlob, large, small)),
       ...(await measureLarge("verify-blob", setting, verifyBlob, large, small)),
       await measureSmall(setting, small),

@@ -15,7 +15,7 @@ const MEMORY_LIMIT = 2;
  * `copy` of an image with 20 layers: between two repositories of one registry, where no layer may move;
  * and between two registries, where memory may not grow with the layers.
  */
-export async function measureCopy(): Promise<readonly Measurement[]> {
+export async function* measureCopy(): AsyncGenerator<Measurement, void, undefined> {
   const setting = await openSetting();
   const source = await startEmbeddedRegistry(setting.binary);
   const target = await startEmbeddedRegistry(setting.binary);
@@ -43,7 +43,7 @@ export async function measureCopy(): Promise<readonly Measurement[]> {
         (await copy(`${source.host}/bench/small:1`, `${target.host}/bench/small-${round}:1`))
           .peakBytes,
     );
-    return [memory, await measureMounts(source.host, copy)];
+    yield* [memory, await measureMounts(source.host, copy)];
   } finally {
     await target.close();
     await source.close();

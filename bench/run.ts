@@ -13,7 +13,7 @@ import { measureSignBatch } from "./sign_batch.ts";
 import { measureStartup } from "./startup.ts";
 import { measureVerifyBatch } from "./verify_batch.ts";
 
-const BENCHES: Readonly<Record<string, () => Promise<readonly Measurement[]>>> = {
+const BENCHES: Readonly<Record<string, () => AsyncIterable<Measurement>>> = {
   startup: measureStartup,
   verify_batch: measureVerifyBatch,
   sign_batch: measureSignBatch,
@@ -27,7 +27,7 @@ const measurements: Measurement[] = [];
 for (const name of names) {
   const measure = BENCHES[name];
   if (measure === undefined) throw new Error(`There is no bench "${name}"`);
-  for (const measurement of await measure()) {
+  for await (const measurement of measure()) {
     measurements.push(measurement);
     process.stdout.write(`${describe(measurement)}\n`);
   }

@@ -12,11 +12,10 @@ const MEMORY_LIMIT_BYTES = 300_000_000;
  * `batch verify` of 10,000 targets on the embedded registry against 1,000: time per target, and the
  * most memory that the process ever has.
  */
-export async function measureScale(): Promise<readonly Measurement[]> {
+export async function* measureScale(): AsyncGenerator<Measurement, void, undefined> {
   const setting = await openSetting();
   const registry = await startEmbeddedRegistry(setting.binary);
   try {
-    const measurements: Measurement[] = [];
     for (const format of ["legacy", "bundle"] as const) {
       const targets = await pushImages(registry.host, `bench/scale-${format}`, MANY);
       await setting.batch("sign", format, targets);
@@ -37,16 +36,15 @@ export async function measureScale(): Promise<readonly Measurement[]> {
           return run.elapsedMs / FEW;
         },
       );
-      measurements.push({ ...timePerTarget, requests });
+      yield { ...timePerTarget, requests };
       const memory = await alternate(
         { name: `scale ${format}, memory`, unit: "bytes", limit: 1 },
         peaks.length,
         (round) => Promise.resolve(peaks[round - 1] ?? Number.NaN),
         () => Promise.resolve(MEMORY_LIMIT_BYTES),
       );
-      measurements.push(memory);
+      yield memory;
     }
-    return measurements;
   } finally {
     await registry.close();
     setting.close();

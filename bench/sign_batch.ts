@@ -12,11 +12,10 @@ const LIMIT = 2;
  * `batch sign` of 1,000 images on `docker-registry`, what it reads back included, against a bare
  * replay of its requests. Every run has a repository of its own, with the same images.
  */
-export async function measureSignBatch(): Promise<readonly Measurement[]> {
+export async function* measureSignBatch(): AsyncGenerator<Measurement, void, undefined> {
   const setting = await openSetting();
   const registry = await startDockerRegistry();
   try {
-    const measurements: Measurement[] = [];
     for (const format of ["legacy", "bundle"] as const) {
       const fresh = (name: string) => pushImages(registry.host, name, IMAGES);
       const model = `bench/sign-${format}`;
@@ -41,9 +40,8 @@ export async function measureSignBatch(): Promise<readonly Measurement[]> {
           return (await runTimed(argv)).elapsedMs;
         },
       );
-      measurements.push({ ...measured, requests: { ours: sent, peer: recorded.length } });
+      yield { ...measured, requests: { ours: sent, peer: recorded.length } };
     }
-    return measurements;
   } finally {
     await registry.close();
     setting.close();

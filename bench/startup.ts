@@ -6,7 +6,7 @@ const STARTS = 21;
 const LIMIT = 1;
 
 /** `version` of the binary against cosign's where that is on the PATH, else against `bun -e 0`. */
-export async function measureStartup(): Promise<readonly Measurement[]> {
+export async function* measureStartup(): AsyncGenerator<Measurement, void, undefined> {
   const setting = await openSetting();
   try {
     const cosign = Bun.which("cosign");
@@ -19,7 +19,7 @@ export async function measureStartup(): Promise<readonly Measurement[]> {
       async () => (await runTimed([setting.binary, "version"], { env })).elapsedMs,
       async () => (await runTimed(peer, { env })).elapsedMs,
     );
-    return [measured];
+    yield measured;
   } finally {
     setting.close();
   }

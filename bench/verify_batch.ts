@@ -9,11 +9,10 @@ const IMAGES = 1000;
 const LIMIT = 1.5;
 
 /** `batch verify` of 1,000 images on `docker-registry`, against a bare replay of its requests. */
-export async function measureVerifyBatch(): Promise<readonly Measurement[]> {
+export async function* measureVerifyBatch(): AsyncGenerator<Measurement, void, undefined> {
   const setting = await openSetting();
   const registry = await startDockerRegistry();
   try {
-    const measurements: Measurement[] = [];
     for (const format of ["legacy", "bundle"] as const) {
       const targets = await pushImages(registry.host, `bench/verify-${format}`, IMAGES);
       await setting.batch("sign", format, targets);
@@ -33,9 +32,8 @@ export async function measureVerifyBatch(): Promise<readonly Measurement[]> {
         },
         async () => (await runTimed([...replay, list, registry.host, `${LANES}`])).elapsedMs,
       );
-      measurements.push({ ...measured, requests: { ours: sent, peer: recorded.length } });
+      yield { ...measured, requests: { ours: sent, peer: recorded.length } };
     }
-    return measurements;
   } finally {
     await registry.close();
     setting.close();
