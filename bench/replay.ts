@@ -15,17 +15,21 @@ const locations: Map<string, string> = new Map();
 const answers: (Promise<void> | undefined)[] = [];
 let next = 0;
 
+/** docker-registry refuses a manifest now and then while another connection pushes one of its blobs again. */
+const ATTEMPTS = 5;
+
 async function send(request: RecordedRequest): Promise<void> {
   const { method, path, headers, body, upload, after } = request;
   if (after.length > 0) await Promise.all(after.map((other) => answers[other]));
-  const answer = await fetch(addressOf(path), {
-    method,
-    headers,
-    redirect: "manual",
-    decompress: false,
-    ...(body === undefined ? {} : { body: Uint8Array.fromBase64(body) }),
-  });
-  await answer.arrayBuffer();
+  const init = { method, headers, redirect: "manual", decompress: false } as const;
+  const content = body === undefined ? {} : { body: Uint8Array.fromBase64(body) };
+  let answer: Response;
+  let attempts = 0;
+  do {
+    answer = await fetch(addressOf(path), { ...init, ...content });
+    await answer.arrayBuffer();
+    attempts += 1;
+  } while (answer.status === 400 && attempts < ATTEMPTS);
   const location = answer.headers.get("location");
   if (upload !== undefined && location !== null) locations.set(upload, location);
   // 404: what was not there when it was recorded.

@@ -1,5 +1,6 @@
 import { digestOf } from "../crypto/hash.ts";
 import { isTransientError, retry } from "../io/retry.ts";
+import { unlessAborted } from "../io/wait.ts";
 import type { Descriptor } from "../model/descriptor.ts";
 import { type Digest, digestAlgorithm } from "../model/digest.ts";
 import { CosignError, hasCode } from "../model/errors.ts";
@@ -75,6 +76,8 @@ async function fetchBlob(
 export class KnownBlobs {
   /** Of each digest the repositories. Bounded: the oldest go. */
   readonly #places: Map<Digest, Set<string>> = new Map();
+  /** The same blob is not sent twice at once: several jobs want the empty config in their repository. */
+  readonly #underWay: Map<string, Promise<void>> = new Map();
   /** False once the registry did not take a blob with the first request. */
   takesSinglePost = true;
 
@@ -92,6 +95,25 @@ export class KnownBlobs {
     for (const oldest of this.#places.keys()) {
       this.#places.delete(oldest);
       break;
+    }
+  }
+
+  /** Ends when an upload that is under way has ended, however; nothing when there is none. */
+  underWay(digest: Digest, repository: string): Promise<void> | undefined {
+    return this.#underWay.get(`${repository}@${digest}`);
+  }
+
+  /** Makes an upload known as {@link underWay} until it has ended. */
+  async during(digest: Digest, repository: string, upload: Promise<void>): Promise<void> {
+    const key = `${repository}@${digest}`;
+    this.#underWay.set(
+      key,
+      upload.catch(() => {}),
+    );
+    try {
+      await upload;
+    } finally {
+      this.#underWay.delete(key);
     }
   }
 
@@ -118,8 +140,17 @@ export async function writeBlob(
   signal?: AbortSignal,
 ): Promise<void> {
   const { repository } = scoped;
-  if (known.has(digest, repository)) return;
-  const upload: Upload = { scoped, known, content, digest, signal };
+  for (;;) {
+    if (known.has(digest, repository)) return;
+    const other = known.underWay(digest, repository);
+    if (other === undefined) break;
+    await unlessAborted(other, signal);
+  }
+  await known.during(digest, repository, send({ scoped, known, content, digest, signal }));
+}
+
+async function send(upload: Upload): Promise<void> {
+  const { scoped, known, content, digest, signal } = upload;
   if (content.length < WORTH_ASKING_BYTES || !(await hasBlob(upload))) {
     await retry(
       async () => {
@@ -136,7 +167,7 @@ export async function writeBlob(
       { attempts: UPLOADS, ...(signal === undefined ? {} : { signal }) },
     );
   }
-  known.add(digest, repository);
+  known.add(digest, scoped.repository);
 }
 
 /** Each upload's requests are tried again by themselves where that can be. */

@@ -62,6 +62,39 @@ onBothRegistries((_name, start) => {
     expect(await elsewhere.blob(descriptor, content.length)).toEqual(content);
   });
 
+  test("pushBlob() sends a blob once when many want it there at the same time", async () => {
+    await storeOf("same/blob").manifest("settles-the-scheme");
+    const content = utf8("wanted by many");
+    const digest = digestOf(content);
+    const first = { requests: 0 };
+    const others = { requests: 0 };
+    const push = (meter: { requests: number }): Promise<void> =>
+      registry
+        .repository({ registry: server.host, repository: "same/blob" }, meter)
+        .pushBlob(content, digest);
+    await Promise.all([push(first), ...Array.from({ length: 9 }, () => push(others))]);
+    expect(first.requests).toBeGreaterThan(0);
+    expect(others.requests).toBe(0);
+  });
+
+  test("pushBlob() goes on when whoever sends the same blob is interrupted", async () => {
+    const content = utf8("interrupted by one");
+    const digest = digestOf(content);
+    const store = storeOf("same/interrupted");
+    await store.manifest("settles-the-scheme");
+    const interrupted = new AbortController();
+    const [leader, follower] = [
+      store.pushBlob(content, digest, interrupted.signal),
+      store.pushBlob(content, digest),
+    ];
+    interrupted.abort();
+    await expect(leader).rejects.toThrow();
+    await follower;
+    expect(await store.blob({ mediaType: "x/y", digest, sizeBytes: content.length }, 100)).toEqual(
+      content,
+    );
+  });
+
   test("pushBlob() mounts what another repository of the registry is known to have", async () => {
     const content = utf8("mounted");
     const digest = digestOf(content);
