@@ -11,7 +11,7 @@ import { verdictOn } from "../../support/batch_verdict.ts";
 import { requires } from "../../support/requires.ts";
 
 const WRITER = join(import.meta.dir, "../../support/ledger_writer.ts");
-const START = { op: "verify", manifest: "/work/m.yaml", digest: "sha256:1", nowMs: 1000 } as const;
+const START = { op: "verify", manifest: "/srv/m.yaml", digest: "sha256:1", nowMs: 1000 } as const;
 
 let dir = "";
 let path = "";

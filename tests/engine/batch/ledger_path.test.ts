@@ -13,12 +13,12 @@ afterEach(() => rmSync(home, { recursive: true, force: true }));
 
 describe("defaultLedgerPath()", () => {
   test("is one file per manifest path in the XDG state directory, which is made", () => {
-    const path = defaultLedgerPath("/work/a/release.yaml", { XDG_STATE_HOME: home });
+    const path = defaultLedgerPath("/srv/a/release.yaml", { XDG_STATE_HOME: home });
     expect(path).toStartWith(join(home, "cosign-ts", "ledgers", "release.yaml-"));
     expect(path).toEndWith(".sqlite");
     expect(statSync(dirname(path)).mode & 0o777).toBe(0o700);
-    expect(defaultLedgerPath("/work/a/release.yaml", { XDG_STATE_HOME: home })).toBe(path);
-    expect(defaultLedgerPath("/work/b/release.yaml", { XDG_STATE_HOME: home })).not.toBe(path);
+    expect(defaultLedgerPath("/srv/a/release.yaml", { XDG_STATE_HOME: home })).toBe(path);
+    expect(defaultLedgerPath("/srv/b/release.yaml", { XDG_STATE_HOME: home })).not.toBe(path);
   });
 
   test("is below ~/.local/state without XDG_STATE_HOME, or with a relative one", () => {
@@ -29,7 +29,7 @@ describe("defaultLedgerPath()", () => {
   });
 
   test("makes file names of any manifest", () => {
-    const path = defaultLedgerPath("/work/ü ; rm -rf.yaml", { XDG_STATE_HOME: home });
+    const path = defaultLedgerPath("/srv/ü ; rm -rf.yaml", { XDG_STATE_HOME: home });
     expect(path.slice(home.length)).toMatch(/^[A-Za-z0-9._/-]+$/);
   });
 
