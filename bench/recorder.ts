@@ -45,7 +45,7 @@ export function startRecorder(port: number, upstream: string): Recorder {
         method,
         path,
         headers: Object.fromEntries(own),
-        after: [...new Set([...before.values()].flat())],
+        after: [...new Set([...before.values()].flat())].filter((other) => other < number),
         ...(body === undefined ? {} : { body: body.toBase64() }),
         ...(method !== "POST" || upload === undefined ? {} : { upload }),
       };

@@ -17,24 +17,25 @@ let next = 0;
 
 /** docker-registry refuses a manifest now and then while another connection pushes one of its blobs again. */
 const ATTEMPTS = 5;
+const PAUSE_MS = 50;
 
 async function send(request: RecordedRequest): Promise<void> {
   const { method, path, headers, body, upload, after } = request;
   if (after.length > 0) await Promise.all(after.map((other) => answers[other]));
   const init = { method, headers, redirect: "manual", decompress: false } as const;
   const content = body === undefined ? {} : { body: Uint8Array.fromBase64(body) };
-  let answer: Response;
-  let attempts = 0;
-  do {
+  let answer = await fetch(addressOf(path), { ...init, ...content });
+  let text = await answer.text();
+  for (let n = 1; n < ATTEMPTS && (answer.status === 400 || answer.status >= 500); n += 1) {
+    await Bun.sleep(PAUSE_MS);
     answer = await fetch(addressOf(path), { ...init, ...content });
-    await answer.arrayBuffer();
-    attempts += 1;
-  } while (answer.status === 400 && attempts < ATTEMPTS);
+    text = await answer.text();
+  }
   const location = answer.headers.get("location");
   if (upload !== undefined && location !== null) locations.set(upload, location);
   // 404: what was not there when it was recorded.
   if (answer.status >= 400 && answer.status !== 404) {
-    throw new Error(`${method} ${path}: status ${answer.status}`);
+    throw new Error(`${method} ${path}: status ${answer.status} ${text}`);
   }
 }
 
