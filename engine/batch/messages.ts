@@ -27,6 +27,8 @@ export type Settlement =
 
 /** From the main thread to a worker. */
 export type ToWorker =
+  /** What the run knows before its first job (`RunSetup`): the answer to `hello`. */
+  | { readonly type: "setup"; readonly setup: unknown }
   | { readonly type: "run"; readonly job: Job }
   /** The run ends now: what is in flight is given up, for this reason. */
   | { readonly type: "abort"; readonly reason: ErrorReport }
@@ -34,8 +36,9 @@ export type ToWorker =
   /** Somebody found that an answer is no good. */
   | { readonly type: "forgotten"; readonly key: string };
 
-/** From a worker to the main thread. The worker speaks first: it may miss what is sent before `ready`. */
+/** From a worker to the main thread. The worker speaks first: it may miss what is sent before `hello`. */
 export type FromWorker =
+  | { readonly type: "hello" }
   | { readonly type: "ready"; readonly protocol: typeof PROTOCOL }
   | { readonly type: "done"; readonly verdict: Verdict }
   | { readonly type: "ask"; readonly id: number; readonly question: Question }

@@ -19,7 +19,50 @@ export interface PoolOptions {
   readonly threads: number;
   /** What every worker is given: `RunSetup`. */
   readonly setup: unknown;
+  /** A thread that runs already: the first of the pool, which ends it. */
+  readonly spare?: SpareThread;
   readonly broker: Broker;
+}
+
+/** What a thread tells its owner. */
+interface ThreadOwner {
+  readonly message: (message: FromWorker) => void;
+  /** It has ended. @param error Why, where that is known. */
+  readonly end: (error?: unknown) => void;
+}
+
+/**
+ * A thread that has no owner yet: what it says is kept for the one that comes. It is started while
+ * the manifest is read, because both take as long.
+ */
+export class SpareThread {
+  readonly worker: Worker;
+  readonly #kept: ((owner: ThreadOwner) => void)[] = [];
+  #owner: ThreadOwner | undefined;
+
+  /** @param entry The file that workers run: the program itself. */
+  constructor(entry: URL) {
+    this.worker = new Worker(entry);
+    this.worker.on("message", (messages: readonly FromWorker[]) => {
+      for (const message of messages) this.#tell((owner) => owner.message(message));
+    });
+    // Not every runtime lets `exit` follow at once.
+    this.worker.on("error", (error) => this.#tell((owner) => owner.end(error)));
+    this.worker.on("exit", () => this.#tell((owner) => owner.end()));
+  }
+
+  /** Takes the thread over, with what it has said so far. */
+  adopt(owner: ThreadOwner): void {
+    this.#owner = owner;
+    queueMicrotask(() => {
+      for (const tell of this.#kept.splice(0)) tell(owner);
+    });
+  }
+
+  #tell(say: (owner: ThreadOwner) => void): void {
+    if (this.#owner === undefined || this.#kept.length > 0) this.#kept.push(say);
+    else say(this.#owner);
+  }
 }
 
 interface OpenJob {
@@ -45,6 +88,7 @@ interface Member {
 export class Pool {
   readonly #options: PoolOptions;
   readonly #members: Set<Member> = new Set();
+  #spare: SpareThread | undefined;
   #failedStarts = 0;
   #isClosed = false;
   #aborted: ErrorReport | undefined;
@@ -52,6 +96,7 @@ export class Pool {
 
   constructor(options: PoolOptions) {
     this.#options = options;
+    this.#spare = options.spare;
   }
 
   /** Starts the first thread ahead of the first job. */
@@ -79,7 +124,9 @@ export class Pool {
   async close(): Promise<void> {
     this.#isClosed = true;
     clearTimeout(this.#grace);
-    await Promise.all([...this.#members].map(({ worker }) => worker.terminate()));
+    const workers = [...this.#members].map(({ worker }) => worker);
+    if (this.#spare !== undefined) workers.push(this.#spare.worker);
+    await Promise.all(workers.map((worker) => worker.terminate()));
     for (const member of this.#members) member.connection.close();
     this.#members.clear();
   }
@@ -103,7 +150,9 @@ export class Pool {
   }
 
   #start(): Member {
-    const worker = new Worker(this.#options.entry, { workerData: this.#options.setup });
+    const spare = this.#spare ?? new SpareThread(this.#options.entry);
+    this.#spare = undefined;
+    const { worker } = spare;
     const outbox = new Outbox<ToWorker>(worker);
     const member: Member = {
       worker,
@@ -113,20 +162,21 @@ export class Pool {
       isReady: false,
     };
     this.#members.add(member);
-    worker.on("message", (messages: readonly FromWorker[]) => {
-      for (const message of messages) this.#receive(member, message);
+    spare.adopt({
+      message: (message) => this.#receive(member, message),
+      end: (error) => {
+        if (error !== undefined) member.lastError = error;
+        this.#lost(member);
+      },
     });
-    worker.on("error", (error) => {
-      member.lastError = error;
-      this.#lost(member); // not every runtime lets `exit` follow at once
-    });
-    worker.on("exit", () => this.#lost(member));
     return member;
   }
 
   #receive(member: Member, message: FromWorker): void {
     if (!this.#members.has(member)) return; // late words of a thread that was given up
-    if (message.type === "ready") {
+    if (message.type === "hello") {
+      member.outbox.send({ type: "setup", setup: this.#options.setup });
+    } else if (message.type === "ready") {
       if (message.protocol !== PROTOCOL) {
         member.lastError = new TypeError("it speaks another protocol");
         this.#lost(member);

@@ -1,5 +1,5 @@
 import { env } from "node:process";
-import { type MessagePort, parentPort, workerData } from "node:worker_threads";
+import { type MessagePort, parentPort } from "node:worker_threads";
 import type { Shared } from "../io/shared.ts";
 import { errorFromReport } from "../model/errors.ts";
 import type { SignHosted } from "./broker.ts";
@@ -18,29 +18,37 @@ export interface WorkerServices {
 /** The worker's side of a batch: runs what the main thread sends until it is terminated. */
 export function runWorker(): void {
   if (parentPort === null) throw new TypeError("A worker runs in a thread of its own");
-  const setup = workerData as RunSetup; // given by the pool
-  serveJobs(parentPort, (services) => openThread(setup, { ...services, env }));
+  serveJobs(
+    parentPort,
+    (setup, services) => openThread(setup as RunSetup, { ...services, env }), // given by the pool
+  );
 }
 
 /** Takes jobs from a port and answers verdicts. @param open Makes what runs the jobs. */
-export function serveJobs(port: MessagePort, open: (services: WorkerServices) => RunOne): void {
+export function serveJobs(
+  port: MessagePort,
+  open: (setup: unknown, services: WorkerServices) => RunOne,
+): void {
   const outbox = new Outbox<FromWorker>(port);
   const send = (message: FromWorker) => outbox.send(message);
   const shared = new BrokeredShared(send);
   const run = new AbortController();
-  const runOne = open({
-    shared,
-    signHosted: (uri, message, signal) => shared.sign(uri, message, signal),
-    signal: run.signal,
-  });
+  let runOne: RunOne | undefined;
   port.on("message", (messages: readonly ToWorker[]) => {
     for (const message of messages) {
-      // A job that throws is a bug: it ends this thread, and the pool says so.
-      if (message.type === "run") {
-        runOne(message.job).then((verdict) => send({ type: "done", verdict }));
+      if (message.type === "setup") {
+        runOne = open(message.setup, {
+          shared,
+          signHosted: (uri, text, signal) => shared.sign(uri, text, signal),
+          signal: run.signal,
+        });
+        send({ type: "ready", protocol: PROTOCOL });
+        // A job that throws is a bug: it ends this thread, and the pool says so.
+      } else if (message.type === "run") {
+        runOne?.(message.job).then((verdict) => send({ type: "done", verdict }));
       } else if (message.type === "abort") run.abort(errorFromReport(message.reason));
       else shared.receive(message);
     }
   });
-  port.postMessage([{ type: "ready", protocol: PROTOCOL } satisfies FromWorker]);
+  port.postMessage([{ type: "hello" } satisfies FromWorker]);
 }

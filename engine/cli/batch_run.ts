@@ -1,5 +1,6 @@
 import { Ledger } from "../batch/ledger.ts";
 import { defaultLedgerPath } from "../batch/ledger_path.ts";
+import type { SpareThread } from "../batch/pool.ts";
 import { reportFormat } from "../batch/report/report.ts";
 import { type BatchResult, batchExitCode, runBatch } from "../batch/run_batch.ts";
 import { checkWritable, writePieces } from "../io/pieces.ts";
@@ -9,7 +10,7 @@ import { endings, tellEvent, tellUnfinished } from "./batch_ending.ts";
 import { Progress } from "./batch_progress.ts";
 import { dryRun, openSource, type Source } from "./batch_source.ts";
 import { tableLines } from "./batch_table.ts";
-import { BatchResources } from "./batch_work.ts";
+import { BatchResources, startSpareThread } from "./batch_work.ts";
 import { namedGeneration } from "./generation.ts";
 import { usage } from "./parse.ts";
 import { printableLine } from "./printable.ts";
@@ -31,16 +32,30 @@ export async function runBatchCommand(batch: BatchCall): Promise<number> {
     reportFormat(report);
     if (report !== "-") checkWritable(report);
   }
-  const source = await openSource(call.args[0] ?? "-", batch.flags);
-  if (source.kinds.length > 0) await requireKinds(source.kinds, call);
-  if (flags["dry-run"]) return await dryRun(source, batch);
-  const ledgerPath = placeOfLedger(source, batch);
-  const ledger = Ledger.open(ledgerPath);
+  const spare = startSpareThread();
   try {
-    return await runWithLedger(ledger, ledgerPath, source, batch);
+    const source = await openSource(call.args[0] ?? "-", batch.flags);
+    if (source.kinds.length > 0) await requireKinds(source.kinds, call);
+    if (flags["dry-run"]) return await dryRun(source, batch);
+    const path = placeOfLedger(source, batch);
+    const ledger = Ledger.open(path);
+    try {
+      return await runWithLedger({ ledger, path, source, spare }, batch);
+    } finally {
+      ledger.close();
+    }
   } finally {
-    ledger.close();
+    await spare.worker.terminate();
   }
+}
+
+/** What a run stands on. */
+interface Opened {
+  readonly ledger: Ledger;
+  /** Absent for a ledger that is no file. */
+  readonly path: string | undefined;
+  readonly source: Source;
+  readonly spare: SpareThread;
 }
 
 /** @throws {CosignError} `PLUGIN_UNAVAILABLE` or `PLUGIN_UNKNOWN`, before anything is started. */
@@ -50,9 +65,7 @@ async function requireKinds(kinds: readonly string[], call: BatchCall["call"]): 
 }
 
 async function runWithLedger(
-  ledger: Ledger,
-  ledgerPath: string | undefined,
-  source: Source,
+  { ledger, path: ledgerPath, source, spare }: Opened,
   batch: BatchCall,
 ): Promise<number> {
   const { call } = batch;
@@ -70,7 +83,7 @@ async function runWithLedger(
     progress.clear();
     stderr.write(`${text}\n`);
   };
-  await using work = new BatchResources(source, batch);
+  await using work = new BatchResources(source, batch, spare);
   const ending = endings(work, flags.deadline, say);
   let result: BatchResult;
   try {

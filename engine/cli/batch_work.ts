@@ -1,5 +1,5 @@
 import { Broker } from "../batch/broker.ts";
-import { Pool } from "../batch/pool.ts";
+import { Pool, SpareThread } from "../batch/pool.ts";
 import type { BatchWork } from "../batch/run_batch.ts";
 import { PROTOCOL, type RunSetup } from "../batch/run_setup.ts";
 import { Budgets, createBudgetMemory } from "../io/budget.ts";
@@ -19,12 +19,15 @@ export class BatchResources {
   readonly #source: Source;
   readonly #batch: BatchCall;
   readonly #ended: AbortController = new AbortController();
+  readonly #spare: SpareThread;
   #keys: BatchKeys | undefined;
   #pool: Pool | undefined;
 
-  constructor(source: Source, batch: BatchCall) {
+  /** @param spare From {@link startSpareThread}; disposed of with this. */
+  constructor(source: Source, batch: BatchCall, spare: SpareThread) {
     this.#source = source;
     this.#batch = batch;
+    this.#spare = spare;
   }
 
   /** Opens the keys, then what the workers need; one starts at once, others as jobs come. */
@@ -43,7 +46,13 @@ export class BatchResources {
       budgets: createBudgetMemory(),
     };
     const broker = new Broker(new LocalShared(), signHosted);
-    const pool = new Pool({ entry: programUrl(), threads, setup, broker });
+    const pool = new Pool({
+      entry: programUrl(),
+      threads,
+      setup,
+      broker,
+      spare: this.#spare,
+    });
     this.#pool = pool;
     pool.start();
     const listing = openRegistry(registry, {
@@ -78,6 +87,11 @@ export class BatchResources {
     await this.#pool?.close();
     await this.#keys?.close();
   }
+}
+
+/** Starts the first worker ahead of everything else. Whoever starts it ends it. */
+export function startSpareThread(): SpareThread {
+  return new SpareThread(programUrl());
 }
 
 function threadsFor(workers: number | undefined, total: number | undefined): number {

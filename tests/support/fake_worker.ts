@@ -1,6 +1,6 @@
 // A worker whose jobs do what their target says: `pass`, `die`, `throw`, `hang`, `spin`, `once KEY`,
 // `turn NAME MS`, `sign URI TEXT`, `idle MS`, `forget KEY`.
-import { parentPort, threadId, workerData } from "node:worker_threads";
+import { parentPort, threadId } from "node:worker_threads";
 import { Slots } from "../../engine/batch/_slots.ts";
 import { serveJobs, type WorkerServices } from "../../engine/batch/worker.ts";
 import { CosignError, reportError } from "../../engine/model/errors.ts";
@@ -8,10 +8,12 @@ import type { Job } from "../../engine/model/job.ts";
 import type { Verdict } from "../../engine/model/verdict.ts";
 import { verdictOn } from "./batch_verdict.ts";
 
-if (workerData === "dies at once") throw new Error("it dies at once");
 if (parentPort === null) throw new Error("This file is a worker");
 const slots = new Slots(4);
-serveJobs(parentPort, (services) => (job) => slots.run(() => perform(job, services)));
+serveJobs(parentPort, (setup, services) => {
+  if (setup === "dies at once") throw new Error("it dies at once");
+  return (job) => slots.run(() => perform(job, services));
+});
 
 async function perform(job: Job, services: WorkerServices): Promise<Verdict> {
   const text = job.target.type === "reference" ? job.target.reference : "";
