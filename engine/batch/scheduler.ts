@@ -17,6 +17,11 @@ export interface ScheduleOptions<Item> {
   readonly stop: AbortSignal;
 }
 
+/** Verdicts that come within this time are taken together: a ledger writes once for all of them. */
+const GROUP_MS = 15;
+/** The part of `limit` that is taken at once, however fast it came: the workers must not run dry. */
+const GROUP_PART = 4;
+
 /**
  * Pulls items from a plan as jobs may be started, and yields verdicts as they come, all that came
  * since the last time. A consumer that is slow slows the plan: at most `limit` jobs are ever between
@@ -37,10 +42,18 @@ export async function* schedule<Item>(
   let closed = false; // the consumer has gone
   let fault: { readonly error: unknown } | undefined;
   let wake = () => {};
+  let isGroupOld = false; // the first of `done` has waited long enough
+  let groupTimer: ReturnType<typeof setTimeout> | undefined;
 
   const fail = (error: unknown) => {
     fault ??= { error };
     ended = true;
+    wake();
+  };
+  const isGroupFull = () =>
+    isGroupOld || running + waiting.length === 0 || done.length >= limit / GROUP_PART;
+  const endGroup = () => {
+    isGroupOld = true;
     wake();
   };
   const flush = () => {
@@ -53,7 +66,8 @@ export async function* schedule<Item>(
           (verdict) => {
             running -= 1;
             done.push(verdict);
-            wake();
+            if (isGroupFull()) wake();
+            else groupTimer ??= setTimeout(endGroup, GROUP_MS);
           },
           (error) => {
             running -= 1;
@@ -98,16 +112,19 @@ export async function* schedule<Item>(
     for (;;) {
       pull();
       if (fault !== undefined) throw fault.error;
-      if (done.length > 0) {
+      if (done.length > 0 && isGroupFull()) {
         const taken = done;
         done = [];
+        clearTimeout(groupTimer);
+        groupTimer = undefined;
+        isGroupOld = false;
         running += taken.length; // theirs until the consumer comes back
         try {
           yield taken;
         } finally {
           running -= taken.length;
         }
-      } else if (ended && running + waiting.length === 0) {
+      } else if (ended && running + waiting.length + done.length === 0) {
         return;
       } else {
         await new Promise<void>((resolve) => {
@@ -117,6 +134,7 @@ export async function* schedule<Item>(
     }
   } finally {
     stop.removeEventListener("abort", stopPulling);
+    clearTimeout(groupTimer);
     ended = true;
     closed = true;
     // A plan that waits for a registry is not waited for: its own signal ends it.
