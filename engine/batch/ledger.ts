@@ -26,6 +26,10 @@ const SCHEMA = `
   pragma application_id = ${APPLICATION_ID};
   pragma user_version = ${SCHEMA_VERSION};`;
 
+/** Rows of `[key, ordinal, outcome, verdict]`, as JSON in the first parameter. */
+const GIVEN_VERDICTS =
+  "select value ->> 0 as key, value ->> 1 as ordinal, value ->> 2 as outcome, value ->> 3 as json from json_each(?1)";
+
 /** What a run is the run of. */
 export interface RunStart {
   readonly op: Job["op"];
@@ -158,26 +162,43 @@ export class Ledger {
    * the first row of former attempts, the second the second, and so on.
    */
   claim(run: LedgerRun, planned: readonly Planned[], nowMs: number): readonly Claim[] {
-    return this.#transaction(() => planned.map((one) => this.#claimOne(run, one, nowMs)));
+    return this.#transaction(() => {
+      const first = this.#position;
+      this.#position += planned.length;
+      const isNew = run.attempt === 1 ? this.#insertAll(run, planned, first, nowMs) : undefined;
+      return planned.map((one, i) =>
+        isNew?.has(first + i) === true
+          ? { id: `${one.key}.0`, answered: false }
+          : this.#claimOne(run, one, first + i, nowMs),
+      );
+    });
   }
 
   /** Writes verdicts down, in one transaction. */
   finish(run: LedgerRun, verdicts: readonly Verdict[]): void {
+    const rows = verdicts.map((verdict) => {
+      const dot = verdict.job.lastIndexOf(".");
+      const [key, ordinal] = [verdict.job.slice(0, dot), Number(verdict.job.slice(dot + 1))];
+      return [key, ordinal, verdict.outcome, JSON.stringify(verdict)];
+    });
+    const given = JSON.stringify(rows); // one call for all: each costs more than what it does
     this.#transaction(() => {
-      const find = this.#sql("select id from jobs where run = ? and key = ? and ordinal = ?");
-      const update = this.#sql("update jobs set outcome = ? where id = ?");
-      const insert = this.#sql("insert or replace into verdicts(id, json) values(?, ?)");
-      for (const verdict of verdicts) {
-        const dot = verdict.job.lastIndexOf(".");
-        const [key, ordinal] = [verdict.job.slice(0, dot), Number(verdict.job.slice(dot + 1))];
-        const row = find.get(run.id, key, ordinal);
-        if (row === undefined) {
-          throw new RangeError(`Cannot record a verdict for job "${verdict.job}": never started`);
-        }
-        const id = integer(row, "id");
-        update.run(verdict.outcome, id);
-        insert.run(id, JSON.stringify(verdict));
+      // A cross join is done from left to right: by the index of the jobs.
+      const { changes } = this.#sql(
+        `insert or replace into verdicts(id, json)
+         select jobs.id, given.json from (${GIVEN_VERDICTS}) as given
+         cross join jobs on run = ?2 and jobs.key = given.key and jobs.ordinal = given.ordinal`,
+      ).run(given, run.id);
+      if (Number(changes) !== rows.length) {
+        throw new RangeError(
+          `Cannot record ${rows.length} verdicts: only ${changes} of their jobs were started`,
+        );
       }
+      this.#sql(
+        `insert into jobs(run, key, ordinal, attempt, position, target, started_ms, outcome)
+         select ?2, key, ordinal, 0, 0, '', 0, outcome from (${GIVEN_VERDICTS}) where true
+         on conflict(run, key, ordinal) do update set outcome = excluded.outcome`,
+      ).run(given, run.id);
     });
   }
 
@@ -245,8 +266,23 @@ export class Ledger {
     }
   }
 
-  #claimOne(run: LedgerRun, planned: Planned, nowMs: number): Claim {
-    const position = this.#position++;
+  /** The positions of those that no row stood for yet, and now does. */
+  #insertAll(
+    run: LedgerRun,
+    planned: readonly Planned[],
+    first: number,
+    nowMs: number,
+  ): ReadonlySet<number> {
+    const rows = planned.map(({ key, target }, i) => [key, first + i, target]);
+    const inserted = this.#sql(
+      `insert into jobs(run, key, ordinal, attempt, position, target, started_ms)
+       select ?2, value ->> 0, 0, 1, value ->> 1, value ->> 2, ?3 from json_each(?1) where true
+       on conflict do nothing returning position`,
+    ).all(JSON.stringify(rows), run.id, nowMs);
+    return new Set(inserted.map((row) => integer(row, "position")));
+  }
+
+  #claimOne(run: LedgerRun, planned: Planned, position: number, nowMs: number): Claim {
     if (run.attempt > 1) {
       const row = this.#sql(
         `update jobs set attempt = ?1, position = ?2, started_ms = case when outcome is null or outcome = 'error' then ?3 else started_ms end
@@ -263,7 +299,7 @@ export class Ledger {
       }
     }
     let ordinal = 0; // nearly always free, and far quicker than asking first
-    while (!this.#insert(run, planned, ordinal, nowMs)) {
+    while (!this.#insert(run, planned, ordinal, position, nowMs)) {
       const row = this.#sql(
         "select max(ordinal) + 1 as next from jobs where run = ? and key = ?",
       ).get(run.id, planned.key);
@@ -272,11 +308,17 @@ export class Ledger {
     return { id: `${planned.key}.${ordinal}`, answered: false };
   }
 
-  #insert(run: LedgerRun, { key, target }: Planned, ordinal: number, nowMs: number): boolean {
+  #insert(
+    run: LedgerRun,
+    { key, target }: Planned,
+    ordinal: number,
+    position: number,
+    nowMs: number,
+  ): boolean {
     const { changes } = this.#sql(
       `insert into jobs(run, key, ordinal, attempt, position, target, started_ms)
        values(?, ?, ?, ?, ?, ?, ?) on conflict do nothing`,
-    ).run(run.id, key, ordinal, run.attempt, this.#position - 1, target, nowMs);
+    ).run(run.id, key, ordinal, run.attempt, position, target, nowMs);
     return Number(changes) === 1;
   }
 

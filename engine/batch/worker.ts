@@ -1,5 +1,6 @@
 import { env } from "node:process";
 import { type MessagePort, parentPort } from "node:worker_threads";
+import { trustedRoots } from "../io/certificates.ts";
 import type { Shared } from "../io/shared.ts";
 import { errorFromReport } from "../model/errors.ts";
 import type { SignHosted } from "./broker.ts";
@@ -51,4 +52,5 @@ export function serveJobs(
     }
   });
   port.postMessage([{ type: "hello" } satisfies FromWorker]);
+  trustedRoots(env); // the main thread reads keys and manifest meanwhile
 }

@@ -25,8 +25,16 @@ const BLOCK = /-----BEGIN CERTIFICATE-----[\s\S]*?-----END CERTIFICATE-----/g;
  * cannot be read are passed over, as Go does.
  */
 export function trustedRoots(env: Environment): string {
-  const file = env["SSL_CERT_FILE"];
-  const directories = env["SSL_CERT_DIR"];
+  const { SSL_CERT_FILE: file, SSL_CERT_DIR: directories } = env;
+  const place = JSON.stringify([file, directories]);
+  if (lastRead?.place !== place) lastRead = { place, pem: readRoots(file, directories) };
+  return lastRead.pem;
+}
+
+/** Reading them takes 20 ms: once for a thread. */
+let lastRead: { readonly place: string; readonly pem: string } | undefined;
+
+function readRoots(file: string | undefined, directories: string | undefined): string {
   const found = new Set<string>();
   for (const path of file ? [file] : directories ? [] : SYSTEM_FILES) {
     for (const block of readBlocks(path)) found.add(block);
