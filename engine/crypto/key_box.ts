@@ -1,5 +1,4 @@
 import { randomBytes, scrypt } from "node:crypto";
-import nacl from "tweetnacl";
 import { CosignError } from "../model/errors.ts";
 
 /** The cost parameters of scrypt (RFC 7914 §2). */
@@ -21,9 +20,9 @@ export interface KeyBox {
 /** Bytes of a salt, as every generation of cosign writes it. */
 export const SALT_BYTES = 32;
 /** Bytes of a secretbox's nonce. */
-export const NONCE_BYTES: number = nacl.secretbox.nonceLength;
+export const NONCE_BYTES = 24;
 
-const BOX_KEY_BYTES = nacl.secretbox.keyLength;
+const BOX_KEY_BYTES = 32;
 // What cosign 1.13.3 and 2.2 on write; 32768 was written before, 131072 is taken as well.
 const WRITTEN: ScryptParameters = { N: 65_536, r: 8, p: 1 };
 const READABLE_N: ReadonlySet<number> = new Set([32_768, 65_536, 131_072]);
@@ -48,6 +47,7 @@ export async function openKeyBox(
   uri: string,
 ): Promise<Uint8Array> {
   const key = await deriveKey(box, password);
+  const nacl = await loadNacl();
   const plain = nacl.secretbox.open(box.ciphertext, box.nonce, key);
   key.fill(0);
   if (plain === null) {
@@ -67,9 +67,15 @@ export async function sealKeyBox(plain: Uint8Array, password: Uint8Array): Promi
   const salt = new Uint8Array(randomBytes(SALT_BYTES));
   const nonce = new Uint8Array(randomBytes(NONCE_BYTES));
   const key = await deriveKey({ parameters: WRITTEN, salt }, password);
+  const nacl = await loadNacl();
   const ciphertext = nacl.secretbox(plain, nonce, key);
   key.fill(0);
   return { parameters: WRITTEN, salt, nonce, ciphertext };
+}
+
+/** Loaded after scrypt has given its 64 MB back, so that the two do not add up. */
+async function loadNacl(): Promise<typeof import("tweetnacl")> {
+  return (await import("tweetnacl")).default;
 }
 
 /** @throws {RangeError} when the caller did not ask {@link isAcceptedScrypt} first. */

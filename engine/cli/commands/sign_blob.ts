@@ -1,4 +1,4 @@
-import { signDigest } from "../../crypto/digest_signature.ts";
+import pLimit from "p-limit";
 import { sha256 } from "../../crypto/hash.ts";
 import { encodePem } from "../../crypto/pem.ts";
 import { encodeBlobBundle } from "../../formats/blob_bundle.ts";
@@ -14,7 +14,7 @@ import type { Generation } from "../../model/exit_code.ts";
 import { verifyCertificate } from "../../verify/certificate.ts";
 import { type CertificateContext, readCertificates, trustOfChain } from "../certificate_files.ts";
 import type { CommandFunction, Invocation } from "../command.ts";
-import { type Deadline, startDeadline } from "../deadline.ts";
+import { startDeadline } from "../deadline.ts";
 import { SIGN_BLOB_FLAGS } from "../flags/blob.ts";
 import { DEFAULT_GENERATION, namedGeneration, refuseLogUpload } from "../generation.ts";
 import { keyContext } from "../open_keys.ts";
@@ -44,7 +44,10 @@ const SIGNING_ALGORITHMS: ReadonlySet<string> = new Set([
   "rsa-sign-pkcs1-4096-sha256",
 ]);
 
-/** `sign-blob`: files one after another; the first that fails ends it. */
+/** Files that are read and hashed at once. What is printed keeps their order. */
+const BLOBS_AT_ONCE = 4;
+
+/** `sign-blob`: the first file that fails ends it. */
 export const signBlobCommand: CommandFunction<typeof SIGN_BLOB_FLAGS> = async (call) => {
   const { flags, args, env } = call;
   const settings = settingsOf(call);
@@ -53,9 +56,25 @@ export const signBlobCommand: CommandFunction<typeof SIGN_BLOB_FLAGS> = async (c
   const stdinIsTaken = args.includes("-");
   await using signer = await openSigner(settings.key, keyContext(call, { signal, stdinIsTaken }));
   const certificate = await readCertificate(call, signer, { env, signal });
-  for (const source of args) {
-    using deadline = startDeadline(flags.timeout, "Cannot sign the blob");
-    await signOne(source, { signer, certificate, deadline, settings }, call);
+  const limit = pLimit(needsWhole(signer) ? 1 : BLOBS_AT_ONCE);
+  const failed = new AbortController();
+  const signed = args.map((source) =>
+    limit(async () => {
+      failed.signal.throwIfAborted();
+      using deadline = startDeadline(flags.timeout, "Cannot sign the blob");
+      return await signOne(source, signer, AbortSignal.any([deadline.signal, failed.signal]), call);
+    }),
+  );
+  try {
+    for (const [i, result] of signed.entries()) {
+      const { signature, blob } = await result;
+      if (args[i] !== "-")
+        call.stderr.write(`Using payload from: ${printableText(args[i] ?? "")}\n`);
+      handOver(signature, blob, { signer, certificate, settings }, call);
+    }
+  } finally {
+    failed.abort();
+    await Promise.allSettled(signed);
   }
   return 0;
 };
@@ -132,17 +151,22 @@ async function readCertificate(
 interface Signing {
   readonly signer: OpenedSigner;
   readonly certificate: Certificate | undefined;
-  readonly deadline: Deadline;
   readonly settings: Settings;
 }
 
-async function signOne(source: string, signing: Signing, call: Call): Promise<void> {
-  const { signer, deadline } = signing;
-  if (source !== "-") call.stderr.write(`Using payload from: ${printableText(source)}\n`);
+interface SignedContent {
+  readonly signature: Uint8Array;
+  readonly blob: BlobContent;
+}
+
+async function signOne(
+  source: string,
+  signer: OpenedSigner,
+  signal: AbortSignal,
+  { env }: Call,
+): Promise<SignedContent> {
   try {
     const keptBytes = needsWhole(signer) ? MAX_WHOLE_BYTES : KEPT_BYTES;
-    const { env } = call;
-    const { signal } = deadline;
     if (/^[A-Za-z][A-Za-z0-9+.-]*:\/\//.test(source)) {
       throw new CosignError(
         "FILE_READ",
@@ -153,8 +177,7 @@ async function signOne(source: string, signing: Signing, call: Call): Promise<vo
       );
     }
     const blob = await readBlob(source, { env, signal, keptBytes, algorithms: ["sha256"] });
-    const signature = await signBlob(blob, signer, signal);
-    handOver(signature, blob, signing, call);
+    return { blob, signature: await signBlob(blob, signer, signal) };
   } catch (error) {
     if (!(error instanceof CosignError)) throw error;
     const { hint } = error;
@@ -178,6 +201,8 @@ async function signBlob(
   const digest = blob.digests.sha256;
   const { privateKey, publicKey } = signer;
   if (privateKey !== undefined && digest !== undefined && !needsWhole(signer)) {
+    // Loaded here, when the memory that the key's password cost is free again.
+    const { signDigest } = await import("../../crypto/digest_signature.ts");
     return signDigest(privateKey, publicKey.type, digest);
   }
   const who = publicKey.type === "ed25519" ? "plain Ed25519 needs" : "this key's place needs";
