@@ -20,6 +20,8 @@ export interface Certificate {
   readonly tbs: Uint8Array;
   readonly signatureAlgorithm: CertificateSignatureAlgorithm;
   readonly signature: Uint8Array;
+  /** Big-endian, without leading zeros. */
+  readonly serialNumber: Uint8Array;
   /** Names as DER: two are equal when their bytes are. */
   readonly issuer: Uint8Array;
   readonly subject: Uint8Array;
@@ -34,6 +36,8 @@ export interface Certificate {
   readonly keyUsage?: ReadonlySet<KeyUsage>;
   /** Contents of OBJECT IDENTIFIERs, in hexadecimal. Absent: for any use. */
   readonly extendedKeyUsages?: readonly string[];
+  /** By the hexadecimal of their OBJECT IDENTIFIERs. */
+  readonly criticalExtensions: ReadonlySet<string>;
   readonly alternativeNames: readonly AlternativeName[];
   readonly nameConstraints?: NameConstraints;
   /** Values of all extensions by their OBJECT IDENTIFIERs' contents, in hexadecimal. */
@@ -131,7 +135,6 @@ export function parseCertificate(der: Uint8Array): Certificate {
   const fields = [...derElements(expectTag(tbs, TAG.sequence).content)];
   const version = fields[0]?.tag === TAGS.version ? fields.shift() : undefined;
   const [, inner, issuer, validity, subject, spki, ...optional] = fields;
-  parseDerUnsigned(fields[0]); // the serial number
   // The inner one is what was signed: another one outside would say what to check it with.
   if (inner?.raw.toHex() !== algorithm.raw.toHex()) {
     throw new SyntaxError("its two signature algorithms differ");
@@ -146,10 +149,11 @@ export function parseCertificate(der: Uint8Array): Certificate {
     tbs: tbs.raw,
     signatureAlgorithm: parseSignatureAlgorithm(algorithm),
     signature: parseDerBitString(signature),
+    serialNumber: parseDerUnsigned(fields[0]),
     issuer: expectTag(issuer, TAG.sequence).raw,
     subject: expectTag(subject, TAG.sequence).raw,
-    notBefore: parseTime(notBefore),
-    notAfter: parseTime(notAfter),
+    notBefore: parseDerTime(notBefore),
+    notAfter: parseDerTime(notAfter),
     spki: expectTag(spki, TAG.sequence).raw,
     ...parseExtensions(tagged),
   };
@@ -190,8 +194,13 @@ function parseSignatureAlgorithm(element: DerElement): CertificateSignatureAlgor
   return known;
 }
 
-/** UTCTime and GeneralizedTime as RFC 5280 §4.1.2.5 allows them: in UTC, with seconds, without fractions. */
-function parseTime(element: DerElement | undefined): Date {
+/**
+ * Reads UTCTime and GeneralizedTime as RFC 5280 §4.1.2.5 allows them: in UTC, with seconds, without
+ * fractions.
+ *
+ * @throws {SyntaxError}
+ */
+export function parseDerTime(element: DerElement | undefined): Date {
   const isShort = element?.tag === TAGS.utcTime;
   if (!isShort) expectTag(element, TAGS.generalizedTime);
   const text = new TextDecoder("latin1").decode(element?.content);
@@ -215,12 +224,14 @@ type Extensions = Pick<
   | "alternativeNames"
   | "nameConstraints"
   | "extensions"
+  | "criticalExtensions"
   | "unknownCritical"
 >;
 
 function parseExtensions(tagged: DerElement | undefined): Extensions {
   const values = new Map<string, Uint8Array>();
   const unknownCritical: string[] = [];
+  const criticalExtensions = new Set<string>();
   const listed = tagged === undefined ? [] : parseDerSequence(tagged.content);
   for (const each of listed) {
     const parts = [...derElements(expectTag(each, TAG.sequence).content)];
@@ -229,6 +240,7 @@ function parseExtensions(tagged: DerElement | undefined): Extensions {
     if (values.has(hex))
       throw new SyntaxError(`the extension ${dottedOid(hex)} stands there twice`);
     values.set(hex, expectTag(parts[0], TAG.octetString).content);
+    if (critical) criticalExtensions.add(hex);
     if (critical && !UNDERSTOOD.has(hex)) unknownCritical.push(dottedOid(hex));
   }
   const read = <T>(hex: string, parse: (value: Uint8Array) => T): T | undefined => {
@@ -250,6 +262,7 @@ function parseExtensions(tagged: DerElement | undefined): Extensions {
       read(OID.alternativeNames, (value) => parseDerSequence(value).map(parseName)) ?? [],
     ...(nameConstraints === undefined ? {} : { nameConstraints }),
     extensions: values,
+    criticalExtensions,
     unknownCritical,
   };
 }

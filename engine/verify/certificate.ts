@@ -22,13 +22,23 @@ export interface TrustedCertificate {
   readonly key: PublicKey;
 }
 
-const CODE_SIGNING = "2b06010505070303"; // id-kp-codeSigning
+/** What a certificate is to be used for: contents of the OBJECT IDENTIFIERs of extended key usages. */
+export const USE = {
+  codeSigning: "2b06010505070303", // id-kp-codeSigning
+  timeStamping: "2b06010505070308", // id-kp-timeStamping
+} as const;
+type Use = (typeof USE)[keyof typeof USE];
+
+const USE_NAMES: Readonly<Record<Use, string>> = {
+  [USE.codeSigning]: "code signing",
+  [USE.timeStamping]: "time stamping",
+};
 const ANY_USE = "551d2500"; // anyExtendedKeyUsage
 const MAX_CHAIN = 8; // Fulcio's have three
 const MAX_SIGNATURES = 100; // to be checked for one leaf: many authorities may have one name
 
 /**
- * Finds a chain from a code signing certificate to a root and checks it by RFC 5280 §6: signatures,
+ * Finds a chain from a certificate, of code signing if nothing else is said, to a root and checks it by RFC 5280 §6: signatures,
  * validity of every certificate at one time, authorities that may be such, lengths, uses, names,
  * extensions that must be understood, keys that are not weak.
  *
@@ -36,11 +46,16 @@ const MAX_SIGNATURES = 100; // to be checked for one leaf: many authorities may 
  * @throws {CosignError} `CERTIFICATE_INVALID` with what is wrong in the chain that came furthest;
  * `CERTIFICATE_UNTRUSTED` when none reaches a root.
  */
-export function verifyCertificate(leaf: Certificate, trust: Trust, at: Date): TrustedCertificate {
+export function verifyCertificate(
+  leaf: Certificate,
+  trust: Trust,
+  at: Date,
+  use: Use = USE.codeSigning,
+): TrustedCertificate {
   const key = keyOf(leaf);
-  checkLeaf(leaf);
+  checkLeaf(leaf, use);
   checkValidity(leaf, at, "certificate");
-  const search: Search = { trust, at, signaturesLeft: MAX_SIGNATURES, failure: undefined };
+  const search: Search = { trust, at, use, signaturesLeft: MAX_SIGNATURES, failure: undefined };
   const chain = extend([leaf], search);
   if (chain !== undefined) return { chain, key };
   throw (
@@ -63,6 +78,7 @@ export function keyOf(certificate: Certificate): PublicKey {
 interface Search {
   readonly trust: Trust;
   readonly at: Date;
+  readonly use: Use;
   signaturesLeft: number;
   /** Why an authority that has signed was refused: says more than that none was found. */
   failure: CosignError | undefined;
@@ -100,7 +116,7 @@ function problemOf(
   try {
     if (!hasSigned(authority, below)) return "did not sign";
     checkValidity(authority, search.at, "certificate of an authority");
-    checkAuthority(authority, chain);
+    checkAuthority(authority, chain, search.use);
     return undefined;
   } catch (error) {
     if (error instanceof CosignError) return error;
@@ -123,11 +139,13 @@ function hasSigned(authority: Certificate, certificate: Certificate): boolean {
   }
 }
 
-function checkLeaf(leaf: Certificate): void {
+function checkLeaf(leaf: Certificate, use: Use): void {
   if (leaf.keyUsage?.has("digital-signature") === false) {
     throw invalid("its key usage does not allow digital signatures");
   }
-  if (!mayDo(leaf)) throw invalid("its extended key usage does not allow code signing");
+  if (!mayDo(leaf, use)) {
+    throw invalid(`its extended key usage does not allow ${USE_NAMES[use]}`);
+  }
   checkExtensions(leaf);
 }
 
@@ -142,13 +160,13 @@ function checkValidity({ notBefore, notAfter }: Certificate, at: Date, what: str
   }
 }
 
-function checkAuthority(authority: Certificate, chain: readonly Certificate[]): void {
+function checkAuthority(authority: Certificate, chain: readonly Certificate[], use: Use): void {
   if (!authority.isCa) throw invalid("its issuer is no certificate authority");
   if (authority.keyUsage?.has("certificate-sign") === false) {
     throw invalid("its issuer's key usage does not allow to sign certificates");
   }
-  if (!mayDo(authority)) {
-    throw invalid("an authority's extended key usage does not allow code signing");
+  if (!mayDo(authority, use)) {
+    throw invalid(`an authority's extended key usage does not allow ${USE_NAMES[use]}`);
   }
   // Self-issued certificates, by which authorities change their keys, do not count (RFC 5280 §6.1.4 l).
   const between = chain.slice(1).filter(({ issuer, subject }) => !equalBytes(issuer, subject));
@@ -169,8 +187,8 @@ function checkExtensions({ unknownCritical }: Certificate): void {
   throw invalid(`x509: unhandled critical extension: ${unknownCritical.slice(0, 5).join(", ")}`);
 }
 
-function mayDo({ extendedKeyUsages: uses }: Certificate): boolean {
-  return uses === undefined || uses.includes(CODE_SIGNING) || uses.includes(ANY_USE);
+function mayDo({ extendedKeyUsages: uses }: Certificate, use: Use): boolean {
+  return uses === undefined || uses.includes(use) || uses.includes(ANY_USE);
 }
 
 function invalid(why: string): CosignError {

@@ -1,0 +1,91 @@
+import { parseBase64, parseBase64Either } from "../model/bytes.ts";
+import { foldedValue, isObject } from "./go_json.ts";
+import type { InclusionProof, LogEntry } from "./log_entry.ts";
+import type { ProtobufMessage } from "./protobuf_json.ts";
+
+const HASH_BYTES = 32;
+const MAX_HASHES = 64; // a tree of 2^64 leaves
+
+/** Reads an entry of a bundle's `tlogEntries` (protobuf-specs, `sigstore_rekor.proto`). @throws {SyntaxError} */
+export function parseBundleEntry(message: ProtobufMessage): LogEntry {
+  message.only(
+    "logIndex",
+    "logId",
+    "kindVersion",
+    "integratedTime",
+    "inclusionPromise",
+    "inclusionProof",
+    "canonicalizedBody",
+  );
+  const kind = message.message("kindVersion")?.only("kind", "version");
+  const promise = message
+    .message("inclusionPromise")
+    ?.only("signedEntryTimestamp")
+    .bytes("signedEntryTimestamp");
+  const proof = message.message("inclusionProof");
+  const body = message.bytes("canonicalizedBody");
+  if (body.length === 0) throw new SyntaxError("The log entry has no canonicalizedBody");
+  const integratedTime = message.count("integratedTime");
+  return {
+    logIndex: message.count("logIndex"),
+    logId: message.message("logId")?.only("keyId").bytes("keyId") ?? new Uint8Array(),
+    body,
+    ...(kind === undefined
+      ? {}
+      : { kindVersion: { kind: kind.text("kind"), version: kind.text("version") } }),
+    ...(integratedTime === 0 ? {} : { integratedTime }),
+    ...(promise === undefined ? {} : { promise }),
+    ...(proof === undefined ? {} : { proof: parseProof(proof) }),
+  };
+}
+
+function parseProof(message: ProtobufMessage): InclusionProof {
+  message.only("logIndex", "rootHash", "treeSize", "hashes", "checkpoint");
+  const checkpoint = message.message("checkpoint")?.only("envelope").text("envelope");
+  return {
+    logIndex: message.count("logIndex"),
+    treeSize: message.count("treeSize"),
+    rootHash: message.bytes("rootHash"),
+    hashes: message.list("hashes", MAX_HASHES).map(parseHash),
+    ...(checkpoint === undefined ? {} : { checkpoint }),
+  };
+}
+
+function parseHash(value: unknown): Uint8Array {
+  const hash = typeof value === "string" ? parseBase64Either(value) : new Uint8Array();
+  if (hash.length === HASH_BYTES) return hash;
+  throw new SyntaxError("The log entry's proof has a hash that has not 32 bytes");
+}
+
+/**
+ * Reads what old cosign keeps of an entry: `rekorBundle` of a blob's bundle, the annotation
+ * `dev.sigstore.cosign/bundle` of a layer. Its keys without regard to their case, as Go reads them.
+ *
+ * @throws {SyntaxError} when it is none.
+ */
+export function parseRekorBundle(value: unknown): LogEntry {
+  if (!isObject(value)) throw new SyntaxError("The log's bundle is no JSON object");
+  const promise = foldedValue(value, "SignedEntryTimestamp");
+  const payload = foldedValue(value, "Payload");
+  if (typeof promise !== "string" || !isObject(payload)) {
+    throw new SyntaxError("The log's bundle lacks its SignedEntryTimestamp or its Payload");
+  }
+  const body = foldedValue(payload, "body");
+  const logId = foldedValue(payload, "logID");
+  if (typeof body !== "string" || typeof logId !== "string" || !/^[0-9a-f]{64}$/i.test(logId)) {
+    throw new SyntaxError("The log's bundle lacks its body or its logID");
+  }
+  return {
+    logIndex: countOf(payload, "logIndex"),
+    logId: Uint8Array.fromHex(logId),
+    integratedTime: countOf(payload, "integratedTime"),
+    body: parseBase64(body),
+    promise: parseBase64(promise),
+  };
+}
+
+function countOf(payload: object, name: string): number {
+  const value = foldedValue(payload, name);
+  if (typeof value === "number" && Number.isSafeInteger(value) && value >= 0) return value;
+  throw new SyntaxError(`The log's bundle lacks its ${name}`);
+}

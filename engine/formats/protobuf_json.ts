@@ -1,0 +1,112 @@
+import { parseBase64Either, parseUtf8 } from "../model/bytes.ts";
+import { isObject } from "./go_json.ts";
+import { parseStrictJson } from "./strict_json.ts";
+
+/**
+ * A message in protobuf's JSON (protobuf.dev, "ProtoJSON"), whose fields are asked for by their names.
+ * What is asked for and is of another type throws a {@link SyntaxError} that names the field.
+ */
+export class ProtobufMessage {
+  readonly #fields: Readonly<Record<string, unknown>>;
+  readonly #what: string;
+
+  /** @param what What the message is, for errors. @throws {SyntaxError} when it is no JSON object. */
+  constructor(value: unknown, what: string) {
+    if (!isObject(value)) throw new SyntaxError(`${what} is no JSON object`);
+    this.#fields = value;
+    this.#what = what;
+  }
+
+  /** @throws {SyntaxError} when there are fields beside these. */
+  only(...names: readonly string[]): this {
+    const unknown = Object.keys(this.#fields).find((name) => !names.includes(name));
+    if (unknown === undefined) return this;
+    throw new SyntaxError(
+      `${this.#what} has an unknown field ${JSON.stringify(unknown.slice(0, 80))}`,
+    );
+  }
+
+  /** Null stands for a field that is not there. */
+  has(name: string): boolean {
+    return Object.hasOwn(this.#fields, name) && this.#fields[name] !== null;
+  }
+
+  /** Empty when it is not there. */
+  text(name: string): string {
+    const value = this.has(name) ? this.#fields[name] : "";
+    if (typeof value !== "string") throw this.#wrong(name, "no text");
+    return value;
+  }
+
+  /** Either alphabet of base64, with its padding or without; empty when it is not there. */
+  bytes(name: string): Uint8Array {
+    const plain = this.text(name).replace(/={1,2}$/, "");
+    try {
+      return parseBase64Either(plain.padEnd(Math.ceil(plain.length / 4) * 4, "="));
+    } catch {
+      throw this.#wrong(name, "no base64");
+    }
+  }
+
+  /** An int64, as text or as number; 0 when it is not there. Negative ones are refused. */
+  count(name: string): number {
+    const value = this.has(name) ? this.#fields[name] : 0;
+    const isText = typeof value === "string" && /^(?:0|[1-9]\d{0,15})$/.test(value);
+    const number = isText ? Number(value) : value;
+    if (typeof number !== "number" || !Number.isSafeInteger(number) || number < 0) {
+      throw this.#wrong(name, "no number, or a negative or too large one");
+    }
+    return number;
+  }
+
+  /** A Timestamp (RFC 3339); nothing when it is not there. */
+  time(name: string): Date | undefined {
+    if (!this.has(name)) return undefined;
+    const text = this.text(name);
+    const time = new Date(text);
+    const isTime =
+      /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d)$/.test(text) &&
+      !Number.isNaN(time.getTime());
+    if (!isTime) throw this.#wrong(name, "no time");
+    return time;
+  }
+
+  /** Nothing when it is not there. */
+  message(name: string): ProtobufMessage | undefined {
+    return this.has(name)
+      ? new ProtobufMessage(this.#fields[name], `${this.#what}'s ${name}`)
+      : undefined;
+  }
+
+  /** Empty when it is not there. */
+  list(name: string, limit: number): readonly unknown[] {
+    const value = this.has(name) ? this.#fields[name] : [];
+    if (!Array.isArray(value)) throw this.#wrong(name, "no list");
+    if (value.length > limit) {
+      throw this.#wrong(name, `longer than the limit: ${value.length} of at most ${limit}`);
+    }
+    return value;
+  }
+
+  /** The messages of a list; empty when it is not there. */
+  messages(name: string, limit: number): readonly ProtobufMessage[] {
+    return this.list(name, limit).map(
+      (each) => new ProtobufMessage(each, `${this.#what}'s ${name}`),
+    );
+  }
+
+  #wrong(name: string, why: string): SyntaxError {
+    return new SyntaxError(`${this.#what}'s ${name} is ${why}`);
+  }
+}
+
+/** Reads a message in which no key stands twice. @throws {SyntaxError} */
+export function parseProtobufJson(bytes: Uint8Array, what: string): ProtobufMessage {
+  let text: string;
+  try {
+    text = parseUtf8(bytes);
+  } catch (cause) {
+    throw new SyntaxError(`${what} is not UTF-8`, { cause });
+  }
+  return new ProtobufMessage(parseStrictJson(text), what);
+}

@@ -1,0 +1,91 @@
+import { parsePublicKeyDer } from "../crypto/public_key.ts";
+import { CosignError } from "../model/errors.ts";
+import { type ProtobufMessage, parseProtobufJson } from "./protobuf_json.ts";
+import type { TrustedAuthority, TrustedLog, TrustedRoot, Validity } from "./trusted_root.ts";
+import { parseCertificate } from "./x509.ts";
+
+const MEDIA_TYPES: ReadonlySet<string> = new Set([
+  "application/vnd.dev.sigstore.trustedroot+json;version=0.1",
+  "application/vnd.dev.sigstore.trustedroot+json;version=0.2",
+  "application/vnd.dev.sigstore.trustedroot.v0.2+json",
+]);
+const MAX_MEMBERS = 128; // of each kind: Sigstore's own root has 4
+const MAX_CHAIN = 8;
+
+/**
+ * Reads a trusted root (protobuf-specs, `sigstore_trustroot.proto`).
+ *
+ * @throws {SyntaxError} when it is none, or of a version that is not known.
+ */
+export function parseTrustedRoot(bytes: Uint8Array): TrustedRoot {
+  const root = parseProtobufJson(bytes, "The trusted root");
+  const mediaType = root.text("mediaType");
+  if (!MEDIA_TYPES.has(mediaType)) {
+    throw new SyntaxError(
+      `The trusted root has the media type ${JSON.stringify(mediaType.slice(0, 120))}, versions 0.1 and 0.2 are known`,
+    );
+  }
+  const logs = (name: string) => root.messages(name, MAX_MEMBERS).map(parseLog);
+  const authorities = (name: string) => root.messages(name, MAX_MEMBERS).map(parseAuthority);
+  return {
+    logs: logs("tlogs"),
+    certificateAuthorities: authorities("certificateAuthorities"),
+    ctLogs: logs("ctlogs"),
+    timestampAuthorities: authorities("timestampAuthorities"),
+  };
+}
+
+function parseLog(log: ProtobufMessage): TrustedLog {
+  const key = log.message("publicKey");
+  const der = key?.bytes("rawBytes") ?? new Uint8Array();
+  const baseUrl = log.text("baseUrl");
+  const keyId = (log.message("logId") ?? log.message("checkpointKeyId"))?.bytes("keyId");
+  if (key === undefined || der.length === 0) {
+    throw new SyntaxError(`The trusted root's log "${baseUrl.slice(0, 200)}" has no key`);
+  }
+  if (keyId === undefined || keyId.length === 0) {
+    throw new SyntaxError(`The trusted root's log "${baseUrl.slice(0, 200)}" has no logId`);
+  }
+  return {
+    baseUrl,
+    key: readKey(der, baseUrl),
+    keyId,
+    validFor: parseValidity(key.message("validFor")),
+    ...operatorOf(log),
+  };
+}
+
+function readKey(der: Uint8Array, baseUrl: string): TrustedLog["key"] {
+  try {
+    return parsePublicKeyDer(der, baseUrl || "log");
+  } catch (error) {
+    if (!(error instanceof CosignError)) throw error;
+    throw new SyntaxError(`The trusted root's log cannot be used: ${error.message}`, {
+      cause: error,
+    });
+  }
+}
+
+function parseAuthority(authority: ProtobufMessage): TrustedAuthority {
+  const chain = authority.message("certChain")?.messages("certificates", MAX_CHAIN) ?? [];
+  if (chain.length === 0) {
+    throw new SyntaxError("The trusted root has an authority without certificates");
+  }
+  return {
+    uri: authority.text("uri"),
+    chain: chain.map((each) => parseCertificate(each.bytes("rawBytes"))),
+    validFor: parseValidity(authority.message("validFor")),
+    ...operatorOf(authority),
+  };
+}
+
+function parseValidity(range: ProtobufMessage | undefined): Validity {
+  const start = range?.time("start");
+  const end = range?.time("end");
+  return { ...(start === undefined ? {} : { start }), ...(end === undefined ? {} : { end }) };
+}
+
+function operatorOf(message: ProtobufMessage): { readonly operator?: string } {
+  const operator = message.text("operator");
+  return operator === "" ? {} : { operator };
+}
