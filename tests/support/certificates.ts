@@ -18,6 +18,8 @@ export interface CertificateOptions {
   /** Whose name stands as the issuer's, when it is another's than the signer's. */
   readonly issuerName?: string;
   readonly key?: KeyObject;
+  /** The public key in it, when that is another than `key`'s: DER. */
+  readonly spki?: Uint8Array;
   /** Default 2026-01-01 and 2036-01-01. */
   readonly notBefore?: string;
   readonly notAfter?: string;
@@ -80,7 +82,7 @@ export function makeCertificate(options: CertificateOptions): TestCertificate {
       timeOf(options.notAfter ?? "20360101000000Z"),
     ),
     nameOf(options.subject),
-    publicOf(privateKey),
+    options.spki ?? publicOf(privateKey),
     ...(extensions.length === 0 ? [] : [encodeDer(0xa3, sequence(...extensions))]),
   );
   const digest = signer.asymmetricKeyType === "ed25519" ? null : "sha256";
