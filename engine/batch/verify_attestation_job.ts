@@ -114,7 +114,8 @@ function verdictOf(subject: Subject, judgement: AttestationJudgement): SubjectVe
   return { ...known, outcome: "passed", signatures: judgement.attestations.map(factOf) };
 }
 
-function factOf({ format, key, statement, envelope }: VerifiedAttestation): SignatureFact {
+function factOf({ format, signer, statement, envelope }: VerifiedAttestation): SignatureFact {
+  const { key } = signer;
   return {
     format,
     key: key.uri,

@@ -176,7 +176,8 @@ function verdictOf(subject: Subject, judgement: Judgement): SubjectVerdict {
 }
 
 function factOf(signature: VerifiedSignature): SignatureFact {
-  const { format, key, payload, annotations } = signature;
+  const { format, signer, payload, annotations } = signature;
+  const { key } = signer;
   return {
     format,
     key: key.uri,

@@ -1,5 +1,7 @@
 import { parseBlobBundle } from "../formats/blob_bundle.ts";
-import { parseBundle } from "../formats/bundle.ts";
+import { materialOf, parseBundle } from "../formats/bundle.ts";
+import { NO_MATERIAL, type SignatureMaterial } from "../formats/evidence.ts";
+import { parseSignedTimestamp } from "../formats/timestamp.ts";
 import { parseCertificate } from "../formats/x509.ts";
 import { readShort } from "../io/blob.ts";
 import { equalBytes, parseBase64Either, parseUtf8 } from "../model/bytes.ts";
@@ -13,6 +15,8 @@ import { usage } from "./parse.ts";
 export interface FoundSignature {
   readonly evidence: BlobEvidence;
   readonly claimed: ClaimedSigner;
+  /** What vouches for the signature. */
+  readonly material: SignatureMaterial;
   /** The format of the bundle that it came in. */
   readonly bundle?: "new" | "old";
 }
@@ -27,6 +31,36 @@ const NOT_A_FILE: ReadonlySet<unknown> = new Set(["ENOENT", "ENOTDIR", "ENAMETOO
  * @throws {CosignError} `USAGE`, `BUNDLE_INVALID`, `FILE_READ`, `LIMIT_EXCEEDED`, `CERTIFICATE_INVALID`.
  */
 export async function readEvidence(
+  flags: {
+    readonly signature: string | undefined;
+    readonly bundle: string | undefined;
+    readonly "rfc3161-timestamp"?: string | undefined;
+  },
+  context: CertificateContext,
+): Promise<FoundSignature> {
+  const found = await readNamed(flags, context);
+  const stamp = flags["rfc3161-timestamp"];
+  if (!stamp) return found;
+  const timestamp = await readTimestamp(stamp, context);
+  return { ...found, material: { ...found.material, timestamps: [timestamp] } };
+}
+
+/** Reads what `--rfc3161-timestamp` names, as cosign writes it: base64 in JSON. */
+async function readTimestamp(path: string, context: CertificateContext): Promise<Uint8Array> {
+  const bytes = await readShort(path, MAX_SIGNATURE_BYTES, context);
+  try {
+    return parseSignedTimestamp(bytes);
+  } catch (cause) {
+    if (!(cause instanceof SyntaxError)) throw cause;
+    throw new CosignError(
+      "TIMESTAMP_INVALID",
+      `Cannot read timestamp "${path}": ${describeError(cause)}`,
+      { cause },
+    );
+  }
+}
+
+async function readNamed(
   flags: { readonly signature: string | undefined; readonly bundle: string | undefined },
   context: CertificateContext,
 ): Promise<FoundSignature> {
@@ -36,7 +70,11 @@ export async function readEvidence(
       throw usage("missing flag '--signature'", "Name a signature, or a bundle with --bundle");
     }
     const signature = await readSignature(named, context);
-    return { evidence: { kind: "signature", signature }, claimed: { kind: "none" } };
+    return {
+      evidence: { kind: "signature", signature },
+      claimed: { kind: "none" },
+      material: NO_MATERIAL,
+    };
   }
   const found = parseAnyBundle(await readShort(path, MAX_BUNDLE_BYTES, context), path);
   if (!named) return found;
@@ -84,14 +122,20 @@ function isNewBundle(bytes: Uint8Array): boolean {
   } catch {
     return true; // the parser says what is wrong
   }
-  return typeof root === "object" && root !== null && Object.hasOwn(root, "mediaType");
+  return (
+    typeof root === "object" &&
+    root !== null &&
+    ["mediaType", "media_type"].some((name) => Object.hasOwn(root as object, name))
+  );
 }
 
 function newBundle(bytes: Uint8Array): FoundSignature {
-  const { content, certificates } = parseBundle(bytes);
+  const bundle = parseBundle(bytes);
+  const { content, certificates } = bundle;
   const [leaf, ...intermediates] = certificates.map(parseCertificate);
   return {
     bundle: "new",
+    material: materialOf(bundle),
     evidence:
       content.kind === "dsse"
         ? content
@@ -108,13 +152,22 @@ function newBundle(bytes: Uint8Array): FoundSignature {
 }
 
 function oldBundle(bytes: Uint8Array): FoundSignature {
-  const { signature, certificatePem } = parseBlobBundle(bytes);
+  const { signature, certificatePem, logEntry } = parseBlobBundle(bytes);
   const evidence = { kind: "signature", signature } as const;
-  if (certificatePem === undefined) return { bundle: "old", evidence, claimed: { kind: "none" } };
+  const entry: SignatureMaterial = {
+    ...NO_MATERIAL,
+    logEvidence: "promise",
+    logEntries: logEntry === undefined ? [] : [logEntry],
+  };
+  if (certificatePem === undefined) {
+    return { bundle: "old", evidence, claimed: { kind: "none" }, material: entry };
+  }
   const claimed = parseCertificateOrKey(certificatePem, "of the bundle");
   return {
     bundle: "old",
     evidence,
+    material:
+      claimed.kind === "key" ? entry : { ...entry, certificates: [claimed.certificate.der] },
     claimed: claimed.kind === "key" ? claimed : { ...claimed, isKeyless: false, intermediates: [] },
   };
 }

@@ -1,5 +1,7 @@
 import { encodeBase64, parseBase64Either, parseUtf8, utf8 } from "../model/bytes.ts";
 import { encodeGoJson, foldedValue, isObject } from "./go_json.ts";
+import type { LogEntry } from "./log_entry.ts";
+import { parseRekorBundle } from "./log_entry_json.ts";
 import { parseStrictJson } from "./strict_json.ts";
 
 /** What `sign-blob --bundle` wrote before Sigstore's bundles; parsed and not believed. */
@@ -8,8 +10,7 @@ export interface BlobBundle {
   readonly signature: Uint8Array;
   /** PEM of a certificate or of a bare public key, as the signer wrote it. Never a verifier by itself. */
   readonly certificatePem?: string;
-  /** Whether it carries an entry of a transparency log. */
-  readonly hasLogEntry: boolean;
+  readonly logEntry?: LogEntry;
 }
 
 /**
@@ -29,7 +30,7 @@ export function parseBlobBundle(bytes: Uint8Array): BlobBundle {
   const entry = foldedValue(root, "rekorBundle");
   return {
     signature: parseBase64Either(signature),
-    hasLogEntry: entry !== undefined && entry !== null,
+    ...(entry === undefined || entry === null ? {} : { logEntry: parseRekorBundle(entry) }),
     ...(certificate === "" ? {} : { certificatePem: pemOf(certificate) }),
   };
 }

@@ -1,7 +1,11 @@
 import { encodeBase64, parseBase64Either, parseUtf8, utf8 } from "../model/bytes.ts";
 import { type DsseEnvelope, dsseJson, parseDsse } from "./dsse.ts";
+import type { SignatureMaterial } from "./evidence.ts";
 import { encodeGoJson, isObject, type Json } from "./go_json.ts";
+import type { LogEntry } from "./log_entry.ts";
+import { parseBundleEntry } from "./log_entry_json.ts";
 import { MEDIA } from "./media_types.ts";
+import { normalizeNames, ProtobufMessage } from "./protobuf_json.ts";
 import { parseStrictJson } from "./strict_json.ts";
 
 /** A Sigstore bundle (protobuf-specs, `sigstore_bundle.proto`), parsed and not believed. */
@@ -21,6 +25,17 @@ export interface Bundle {
   readonly certificates: readonly Uint8Array[];
   /** Whatever the signer wrote to help find the key; never a verifier. */
   readonly keyHint?: string;
+  /** Entries of transparency logs, at most 32. */
+  readonly logEntries: readonly LogEntry[];
+  /** RFC 3161 TimeStampResp, DER; at most 32. */
+  readonly timestamps: readonly Uint8Array[];
+}
+
+/** What vouches for a bundle's signature: of version 0.1 the log's promise, of later ones its proof. */
+export function materialOf(bundle: Bundle): SignatureMaterial {
+  const { certificates, logEntries, timestamps, version } = bundle;
+  const logEvidence = version === "0.1" ? "promise" : "proof";
+  return { certificates, logEntries, logEvidence, timestamps };
 }
 
 /** The digest of a message that was signed. */
@@ -42,6 +57,7 @@ export type VerificationMaterial =
 
 /** The digests by the names that bundles have for them (protobuf-specs, `HashAlgorithm`). */
 const DIGEST_NAMES = { sha256: "SHA2_256", sha384: "SHA2_384", sha512: "SHA2_512" } as const;
+const MAX_WITNESSES = 32; // entries, and timestamps, as sigstore-go reads
 const MAX_CERTIFICATES = 10; // of a chain: Fulcio's has three
 const ROOT_FIELDS: ReadonlySet<string> = new Set([
   "mediaType",
@@ -57,7 +73,7 @@ const ROOT_FIELDS: ReadonlySet<string> = new Set([
  * @throws {SyntaxError} when it is none, or of a version that is not known.
  */
 export function parseBundle(bytes: Uint8Array): Bundle {
-  const root = parseStrictJson(decode(bytes));
+  const root = normalizeNames(parseStrictJson(decode(bytes)));
   if (!isObject(root)) throw new SyntaxError("The bundle is no JSON object");
   const unknown = Object.keys(root).find((field) => !ROOT_FIELDS.has(field));
   if (unknown !== undefined) {
@@ -68,6 +84,13 @@ export function parseBundle(bytes: Uint8Array): Bundle {
   const version = parseVersion(root["mediaType"]);
   const material = root["verificationMaterial"];
   if (!isObject(material)) throw new SyntaxError("The bundle has no verificationMaterial");
+  const witnesses = new ProtobufMessage(material, "The bundle's verificationMaterial").only(
+    "publicKey",
+    "certificate",
+    "x509CertificateChain",
+    "tlogEntries",
+    "timestampVerificationData",
+  );
   const { publicKey, certificate, x509CertificateChain } = material;
   const named = [publicKey, certificate, x509CertificateChain].filter((part) => part !== undefined);
   if (named.length !== 1 || !isObject(named[0])) {
@@ -80,6 +103,13 @@ export function parseBundle(bytes: Uint8Array): Bundle {
     material: publicKey === undefined ? "certificate" : "public-key",
     certificates: parseCertificates(version, certificate, x509CertificateChain),
     ...(typeof hint === "string" ? { keyHint: hint } : {}),
+    logEntries: witnesses.messages("tlogEntries", MAX_WITNESSES).map(parseBundleEntry),
+    timestamps:
+      witnesses
+        .message("timestampVerificationData")
+        ?.only("rfc3161Timestamps")
+        .messages("rfc3161Timestamps", MAX_WITNESSES)
+        .map((each) => each.only("signedTimestamp").bytes("signedTimestamp")) ?? [],
   };
 }
 

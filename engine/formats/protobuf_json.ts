@@ -100,6 +100,25 @@ export class ProtobufMessage {
   }
 }
 
+/**
+ * The same JSON with the names of fields in the one form that is written: readers also take those of
+ * the `.proto` file (`media_type`), and null for a field that is not there.
+ *
+ * @throws {SyntaxError} when a field stands there in both forms.
+ */
+export function normalizeNames(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(normalizeNames);
+  if (!isObject(value)) return value;
+  const fields = new Map<string, unknown>();
+  for (const [name, content] of Object.entries(value)) {
+    if (content === null) continue;
+    const plain = name.replaceAll(/_([a-z0-9])/g, (_, letter: string) => letter.toUpperCase());
+    if (fields.has(plain)) throw new SyntaxError(`"${plain}" stands there in two forms`);
+    fields.set(plain, normalizeNames(content));
+  }
+  return Object.fromEntries(fields);
+}
+
 /** Reads a message in which no key stands twice. @throws {SyntaxError} */
 export function parseProtobufJson(bytes: Uint8Array, what: string): ProtobufMessage {
   let text: string;
@@ -108,5 +127,5 @@ export function parseProtobufJson(bytes: Uint8Array, what: string): ProtobufMess
   } catch (cause) {
     throw new SyntaxError(`${what} is not UTF-8`, { cause });
   }
-  return new ProtobufMessage(parseStrictJson(text), what);
+  return new ProtobufMessage(normalizeNames(parseStrictJson(text)), what);
 }

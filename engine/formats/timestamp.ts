@@ -8,7 +8,10 @@ import {
   parseDerUnsigned,
   TAG,
 } from "../crypto/der.ts";
+import { parseBase64 } from "../model/bytes.ts";
 import type { SignatureDigestAlgorithm } from "../model/policy.ts";
+import { foldedValue, isObject } from "./go_json.ts";
+import { parseStrictJson } from "./strict_json.ts";
 import { type Certificate, parseCertificate, parseDerTime } from "./x509.ts";
 
 /** What a timestamp authority answered (RFC 3161 §2.4.2), parsed and not believed. */
@@ -71,6 +74,18 @@ const TAGS = {
 /** `granted` and `grantedWithMods` (RFC 3161 §2.4.2). */
 const GRANTED: ReadonlySet<number> = new Set([0, 1]);
 const MAX_CERTIFICATES = 8;
+
+/**
+ * The response in what old cosign keeps of it: `{"SignedRFC3161Timestamp": base64}`.
+ *
+ * @throws {SyntaxError}
+ */
+export function parseSignedTimestamp(bytes: Uint8Array): Uint8Array {
+  const json = parseStrictJson(new TextDecoder().decode(bytes));
+  const value = isObject(json) ? foldedValue(json, "SignedRFC3161Timestamp") : undefined;
+  if (typeof value !== "string") throw new SyntaxError("it has no SignedRFC3161Timestamp");
+  return parseBase64(value);
+}
 
 /** Reads a response. @throws {SyntaxError} when it is none, or one that refuses. */
 export function parseTimestamp(response: Uint8Array): Timestamp {

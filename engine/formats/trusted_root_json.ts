@@ -1,5 +1,8 @@
 import { parsePublicKeyDer } from "../crypto/public_key.ts";
+import { encodeBase64, utf8 } from "../model/bytes.ts";
 import { CosignError } from "../model/errors.ts";
+import type { KeyType } from "../model/key.ts";
+import type { Json } from "./go_json.ts";
 import { type ProtobufMessage, parseProtobufJson } from "./protobuf_json.ts";
 import type { TrustedAuthority, TrustedLog, TrustedRoot, Validity } from "./trusted_root.ts";
 import { parseCertificate } from "./x509.ts";
@@ -9,6 +12,16 @@ const MEDIA_TYPES: ReadonlySet<string> = new Set([
   "application/vnd.dev.sigstore.trustedroot+json;version=0.2",
   "application/vnd.dev.sigstore.trustedroot.v0.2+json",
 ]);
+/** Names of keys (protobuf-specs, `PublicKeyDetails`). */
+const KEY_DETAILS: Readonly<Record<KeyType, string>> = {
+  "ecdsa-p256": "PKIX_ECDSA_P256_SHA_256",
+  "ecdsa-p384": "PKIX_ECDSA_P384_SHA_384",
+  "ecdsa-p521": "PKIX_ECDSA_P521_SHA_512",
+  ed25519: "PKIX_ED25519",
+  "rsa-2048": "PKIX_RSA_PKCS1V15_2048_SHA256",
+  "rsa-3072": "PKIX_RSA_PKCS1V15_3072_SHA256",
+  "rsa-4096": "PKIX_RSA_PKCS1V15_4096_SHA256",
+};
 const MAX_MEMBERS = 128; // of each kind: Sigstore's own root has 4
 const MAX_CHAIN = 8;
 
@@ -32,6 +45,50 @@ export function parseTrustedRoot(bytes: Uint8Array): TrustedRoot {
     certificateAuthorities: authorities("certificateAuthorities"),
     ctLogs: logs("ctlogs"),
     timestampAuthorities: authorities("timestampAuthorities"),
+  };
+}
+
+/** Encodes a trusted root of version 0.1, as protobuf's JSON. */
+export function encodeTrustedRoot(root: TrustedRoot): Uint8Array {
+  const { logs, certificateAuthorities, ctLogs, timestampAuthorities } = root;
+  return utf8(
+    JSON.stringify({
+      mediaType: "application/vnd.dev.sigstore.trustedroot+json;version=0.1",
+      tlogs: logs.map(logJson),
+      certificateAuthorities: certificateAuthorities.map(authorityJson),
+      ctlogs: ctLogs.map(logJson),
+      timestampAuthorities: timestampAuthorities.map(authorityJson),
+    }),
+  );
+}
+
+function logJson({ baseUrl, key, keyId, validFor, operator }: TrustedLog): Json {
+  return {
+    baseUrl,
+    hashAlgorithm: "SHA2_256",
+    publicKey: {
+      rawBytes: encodeBase64(key.spki),
+      keyDetails: KEY_DETAILS[key.type],
+      validFor: validityJson(validFor),
+    },
+    logId: { keyId: encodeBase64(keyId) },
+    ...(operator === undefined ? {} : { operator }),
+  };
+}
+
+function authorityJson({ uri, chain, validFor, operator }: TrustedAuthority): Json {
+  return {
+    uri,
+    certChain: { certificates: chain.map(({ der }) => ({ rawBytes: encodeBase64(der) })) },
+    validFor: validityJson(validFor),
+    ...(operator === undefined ? {} : { operator }),
+  };
+}
+
+function validityJson({ start, end }: Validity): Json {
+  return {
+    ...(start === undefined ? {} : { start: start.toISOString() }),
+    ...(end === undefined ? {} : { end: end.toISOString() }),
   };
 }
 

@@ -3,15 +3,15 @@ import { dsseJson } from "../formats/dsse.ts";
 import type { Evidence } from "../formats/evidence.ts";
 import { encodeGoJson } from "../formats/go_json.ts";
 import type { Statement } from "../formats/in_toto.ts";
+import { utf8 } from "../model/bytes.ts";
 import { type Digest, digestAlgorithm, digestHex } from "../model/digest.ts";
 import { CosignError } from "../model/errors.ts";
-import type { PublicKey } from "../model/key.ts";
 import type { SignatureFormat } from "../model/policy.ts";
 import { openEnvelope, subjectsAbout } from "./envelope.ts";
-import type { KeyPolicy } from "./signer.ts";
+import { materialFor, type SignerPolicy, type VerifiedSigner } from "./signer.ts";
 
 /** What an attestation must satisfy. Its predicate type is judged with the others of its image. */
-export interface AttestationPolicy extends KeyPolicy {
+export interface AttestationPolicy extends SignerPolicy {
   /** False leaves out the comparison of the digest, but not in bundles, as cosign does. */
   readonly checkClaims: boolean;
 }
@@ -19,7 +19,7 @@ export interface AttestationPolicy extends KeyPolicy {
 /** An attestation that holds. */
 export interface VerifiedAttestation {
   readonly format: SignatureFormat;
-  readonly key: PublicKey;
+  readonly signer: VerifiedSigner;
   readonly statement: Statement;
   /** Of the bytes that were signed. */
   readonly payloadDigest: Digest;
@@ -43,14 +43,17 @@ export function verifyAttestation(
   if (content.kind === "simple-signing") {
     throw new CosignError("ENVELOPE_INVALID", "A signature of an image is no attestation");
   }
-  const { key, statement } = openEnvelope(content.envelope, policy);
+  // What old cosign has stamped is the whole envelope.
+  const stamped = content.text === undefined ? undefined : utf8(content.text);
+  const material = materialFor(evidence, policy);
+  const { signer, statement } = openEnvelope(content.envelope, material, policy, stamped);
   const isBundle = source.place === "referrer";
   if (policy.checkClaims || isBundle) {
     subjectsAbout(statement, digestAlgorithm(digest), digestHex(digest));
   }
   return {
     format: isBundle ? "bundle" : "legacy",
-    key,
+    signer,
     statement,
     payloadDigest: digestOf(content.envelope.payload),
     envelope: content.text ?? encodeGoJson(dsseJson(content.envelope)),

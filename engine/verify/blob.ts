@@ -1,12 +1,19 @@
 import { digestsToVerify, type KnownDigests, verifyDigest } from "../crypto/digest_signature.ts";
-import { type SignatureScheme, verifySignature } from "../crypto/signature.ts";
+import { verifySignature } from "../crypto/signature.ts";
 import type { MessageDigest } from "../formats/bundle.ts";
 import type { DsseEnvelope } from "../formats/dsse.ts";
+import type { SignatureMaterial } from "../formats/evidence.ts";
 import { equalBytes } from "../model/bytes.ts";
 import { CosignError } from "../model/errors.ts";
 import type { PublicKey } from "../model/key.ts";
 import type { SignatureDigestAlgorithm } from "../model/policy.ts";
 import { openEnvelope, subjectsAbout } from "./envelope.ts";
+import {
+  findSigner,
+  type SignedContent,
+  type SignerPolicy,
+  type VerifiedSigner,
+} from "./signer.ts";
 
 /** What is known of a blob. */
 export interface SignedBlob {
@@ -38,34 +45,37 @@ export function digestsOfBlob(
 ): readonly SignatureDigestAlgorithm[] {
   if (evidence.kind === "dsse") return SUBJECT_DIGESTS;
   const named = evidence.digest === undefined ? [] : [evidence.digest.algorithm];
-  return [...new Set([...digestsToVerify(key.type, only), ...named])];
+  // A transparency log names an artifact by SHA-256, or by the digest that goes with the key.
+  return [...new Set([...digestsToVerify(key.type, only), ...named, "sha256" as const])];
 }
 
 /**
- * Checks that `evidence` is a signature of the blob by the key, or an attestation about it.
+ * Checks that `evidence` is a signature of the blob by somebody who counts, or an attestation about it.
  *
- * @param only Takes signatures over this digest instead of those that go with the key.
- * @throws {CosignError} `SIGNATURE_INVALID`, `CLAIM_MISMATCH` (about another blob), `ENVELOPE_INVALID`.
+ * @throws {CosignError} `CLAIM_MISMATCH` (about another blob), `ENVELOPE_INVALID`, or as `findSigner()`.
  */
 export function verifyBlob(
   blob: SignedBlob,
   evidence: BlobEvidence,
-  key: PublicKey,
-  only?: SignatureDigestAlgorithm,
-): SignatureScheme | "dsse" {
+  material: SignatureMaterial,
+  policy: SignerPolicy,
+): VerifiedSigner {
   if (evidence.kind === "dsse") {
-    const policy = {
-      keys: [key],
-      ...(only === undefined ? {} : { signatureDigestAlgorithm: only }),
-    };
-    const { statement } = openEnvelope(evidence.envelope, policy);
+    const { statement, signer } = openEnvelope(evidence.envelope, material, policy);
     checkSubject(blob, statement);
-    return "dsse";
+    return signer;
   }
   checkDigest(blob, evidence.digest);
-  return blob.bytes === undefined
-    ? verifyDigest(key, blob.digests, evidence.signature, only)
-    : verifySignature(key, blob.bytes, evidence.signature, only);
+  const { signatureDigestAlgorithm: only } = policy;
+  const { bytes, digests } = blob;
+  const content: SignedContent = {
+    check: (key, signature) => {
+      if (bytes === undefined) verifyDigest(key, digests, signature, only);
+      else verifySignature(key, bytes, signature, only);
+    },
+    logged: () => ({ kind: "message", digests }),
+  };
+  return findSigner(content, [evidence.signature], material, policy);
 }
 
 function checkDigest(blob: SignedBlob, said: MessageDigest | undefined): void {

@@ -1,9 +1,9 @@
 import type { DsseEnvelope } from "../formats/dsse.ts";
+import type { SignatureMaterial } from "../formats/evidence.ts";
 import type { Statement } from "../formats/in_toto.ts";
 import { CosignError } from "../model/errors.ts";
-import type { PublicKey } from "../model/key.ts";
 import { openEnvelope, subjectsAbout } from "./envelope.ts";
-import type { KeyPolicy } from "./signer.ts";
+import type { SignerPolicy, VerifiedSigner } from "./signer.ts";
 
 /** The digests that a statement about a file may name it by. */
 export const BLOB_DIGESTS = ["sha256", "sha384", "sha512"] as const;
@@ -16,7 +16,7 @@ export interface BlobDigest {
 }
 
 /** What an attestation of a file must satisfy. */
-export interface BlobAttestationPolicy extends KeyPolicy {
+export interface BlobAttestationPolicy extends SignerPolicy {
   /** The predicate types that count. */
   readonly accepted: readonly string[];
   /** The type as the user wrote it. */
@@ -25,7 +25,7 @@ export interface BlobAttestationPolicy extends KeyPolicy {
 
 /** An attestation of a file whose signature holds; what it says is not judged yet. */
 export interface OpenedAttestation {
-  readonly key: PublicKey;
+  readonly signer: VerifiedSigner;
   readonly statement: Statement;
   /** The digests that its subjects are named by. */
   readonly algorithms: readonly BlobDigest["algorithm"][];
@@ -37,8 +37,12 @@ export interface OpenedAttestation {
  *
  * @throws {CosignError} `SIGNATURE_INVALID`, `ENVELOPE_INVALID`.
  */
-export function openBlobAttestation(envelope: DsseEnvelope, policy: KeyPolicy): OpenedAttestation {
-  const opened = openEnvelope(envelope, policy);
+export function openBlobAttestation(
+  envelope: DsseEnvelope,
+  material: SignatureMaterial,
+  policy: SignerPolicy,
+): OpenedAttestation {
+  const opened = openEnvelope(envelope, material, policy);
   const algorithms = BLOB_DIGESTS.filter((name) =>
     opened.statement.subjects.some(({ digest }) => Object.hasOwn(digest, name)),
   );

@@ -2,8 +2,8 @@ import type { Certificate } from "../formats/x509.ts";
 import { equalBytes } from "../model/bytes.ts";
 import { CosignError } from "../model/errors.ts";
 import type { PublicKey } from "../model/key.ts";
-import { keyOf, type Trust, verifyCertificate } from "./certificate.ts";
-import { checkIdentity, type IdentityPolicy } from "./identity.ts";
+import { keyOf } from "./certificate.ts";
+import type { SignerPolicy } from "./signer.ts";
 
 /** What a bundle says of who has signed. Attacker-controlled: never a verifier by itself. */
 export type ClaimedSigner =
@@ -19,38 +19,35 @@ export type ClaimedSigner =
       readonly intermediates: readonly Certificate[];
     };
 
-/** Whom the user believes: a key, or certificates. */
-export type BlobTrust =
-  | { readonly by: "key"; readonly key: PublicKey }
-  | {
-      readonly by: "certificate";
-      /** The one that must have been used; else the bundle's. */
-      readonly certificate?: Certificate;
-      readonly trust: Trust;
-      readonly identity: IdentityPolicy;
-      /** The time at which the chain must be valid. */
-      readonly at: Date;
-    };
+/** A blob's signer as far as it is known before the blob is read: nothing is believed yet. */
+export interface ExpectedSigner {
+  /** Says which digests of the blob are needed. */
+  readonly key: PublicKey;
+  /** The policy, with the certificate that must have been used. */
+  readonly policy: SignerPolicy;
+}
 
 /**
- * The key that a blob's signature must be made with. A key that the user named stays the verifier;
- * whatever the bundle brings along must be the same, or is refused (CVE-2022-36056).
+ * Holds what a bundle says of its signer against the policy. A key that the user named stays the
+ * verifier; whatever the bundle brings along must be the same, or is refused (CVE-2022-36056).
  *
- * @throws {CosignError} `BUNDLE_INVALID` when user and bundle name different signers, `CERTIFICATE_…`,
- * `IDENTITY_MISMATCH`, `KEY_…`.
+ * @throws {CosignError} `BUNDLE_INVALID` when user and bundle name different signers, `KEY_…`.
  */
-export function signerOfBlob(trust: BlobTrust, claimed: ClaimedSigner): PublicKey {
-  if (trust.by === "key") {
-    checkClaim(trust.key, claimed);
-    return trust.key;
+export function expectedSigner(policy: SignerPolicy, claimed: ClaimedSigner): ExpectedSigner {
+  const { certificates } = policy;
+  const [key] = policy.keys;
+  if (key !== undefined) {
+    checkClaim(key, claimed);
+    return { key, policy };
   }
-  const certificate = certificateOf(trust.certificate, claimed);
-  const brought = claimed.kind === "certificate" ? claimed.intermediates : [];
-  const { roots, intermediates } = trust.trust;
-  const all = { roots, intermediates: [...intermediates, ...brought] };
-  const { key } = verifyCertificate(certificate, all, trust.at);
-  checkIdentity(certificate, trust.identity);
-  return key;
+  const certificate = certificateOf(certificates?.certificate, claimed);
+  return {
+    key: keyOf(certificate),
+    policy:
+      certificates === undefined
+        ? policy
+        : { ...policy, certificates: { ...certificates, certificate } },
+  };
 }
 
 function checkClaim(key: PublicKey, claimed: ClaimedSigner): void {

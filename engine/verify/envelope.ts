@@ -1,29 +1,40 @@
-import { type DsseEnvelope, encodePae } from "../formats/dsse.ts";
+import type { DsseEnvelope } from "../formats/dsse.ts";
+import type { SignatureMaterial } from "../formats/evidence.ts";
 import { parseStatement, type Statement, type StatementSubject } from "../formats/in_toto.ts";
 import { MEDIA } from "../formats/media_types.ts";
+import { encodeBase64 } from "../model/bytes.ts";
 import { CosignError } from "../model/errors.ts";
-import type { PublicKey } from "../model/key.ts";
 import { parseOrThrow } from "./parse_or_throw.ts";
-import { type KeyPolicy, signerOf } from "./signer.ts";
+import { envelopeContent, findSigner, type SignerPolicy, type VerifiedSigner } from "./signer.ts";
 
-/** A statement that a key has signed. */
+/** A statement that somebody who counts has signed. */
 export interface SignedStatement {
-  readonly key: PublicKey;
+  readonly signer: VerifiedSigner;
   readonly statement: Statement;
 }
 
 /**
  * Opens an envelope: its signature is checked before anything in it is read.
  *
- * @throws {CosignError} `SIGNATURE_INVALID` when no key fits; `ENVELOPE_INVALID` when what was signed
- * is no in-toto statement.
+ * @throws {CosignError} `SIGNATURE_INVALID` when no key fits, or as {@link findSigner};
+ * `ENVELOPE_INVALID` when what was signed is no in-toto statement.
  */
-export function openEnvelope(envelope: DsseEnvelope, policy: KeyPolicy): SignedStatement {
+export function openEnvelope(
+  envelope: DsseEnvelope,
+  material: SignatureMaterial,
+  policy: SignerPolicy,
+  stamped?: Uint8Array,
+): SignedStatement {
   const { payloadType, payload, signatures } = envelope;
-  const message = encodePae(payloadType, payload);
-  const key = signerOf(
-    message,
+  const distinct = new Set(signatures.map(({ sig }) => encodeBase64(sig)));
+  if (distinct.size < signatures.length) {
+    throw new CosignError("ENVELOPE_INVALID", "The envelope has the same signature twice");
+  }
+  const content = envelopeContent(envelope, policy.signatureDigestAlgorithm);
+  const signer = findSigner(
+    stamped === undefined ? content : { ...content, stamped },
     signatures.map(({ sig }) => sig),
+    material,
     policy,
   );
   if (payloadType !== MEDIA.inToto) {
@@ -32,7 +43,7 @@ export function openEnvelope(envelope: DsseEnvelope, policy: KeyPolicy): SignedS
       `The envelope holds ${JSON.stringify(payloadType.slice(0, 80))}, expected "${MEDIA.inToto}"`,
     );
   }
-  return { key, statement: parseOrThrow("ENVELOPE_INVALID", () => parseStatement(payload)) };
+  return { signer, statement: parseOrThrow("ENVELOPE_INVALID", () => parseStatement(payload)) };
 }
 
 /**

@@ -2,6 +2,7 @@ import { expectTag, parseDer } from "../crypto/der.ts";
 import type { Certificate } from "../formats/x509.ts";
 import { parseUtf8 } from "../model/bytes.ts";
 import { CosignError } from "../model/errors.ts";
+import type { IdentityDemand, WantedDemand, WorkflowField } from "../model/policy.ts";
 import { type Pattern, parsePattern } from "./re2.ts";
 
 /** A text that must be met: exactly, or by a pattern. */
@@ -15,9 +16,6 @@ export interface IdentityPolicy {
   /** Values of Fulcio's extensions about GitHub workflows, by {@link WorkflowField}. */
   readonly workflow?: Readonly<Partial<Record<WorkflowField, string>>>;
 }
-
-/** Fulcio's extensions about GitHub workflows. */
-export type WorkflowField = "trigger" | "sha" | "name" | "repository" | "ref";
 
 /** Contents of Fulcio's OBJECT IDENTIFIERs 1.3.6.1.4.1.57264.1.N in hexadecimal, without N. */
 const FULCIO = "2b0601040183bf3001";
@@ -43,6 +41,19 @@ export function wantedText(
 ): Wanted | undefined {
   if (pattern !== undefined && pattern !== "") return { pattern: parsePattern(pattern) };
   return exact === undefined || exact === "" ? undefined : { exact };
+}
+
+/** Makes a policy of what was demanded. @throws {SyntaxError} when a pattern is none of Go's. */
+export function identityPolicy({ subject, issuer, workflow }: IdentityDemand): IdentityPolicy {
+  return {
+    ...(subject === undefined ? {} : { identity: wantedOf(subject) }),
+    ...(issuer === undefined ? {} : { issuer: wantedOf(issuer) }),
+    ...(workflow === undefined ? {} : { workflow }),
+  };
+}
+
+function wantedOf(demand: WantedDemand): Wanted {
+  return "exact" in demand ? demand : { pattern: parsePattern(demand.regExp) };
 }
 
 /** Checks what a certificate says. @throws {CosignError} `IDENTITY_MISMATCH` with what it says instead. */

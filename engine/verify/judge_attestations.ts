@@ -62,7 +62,7 @@ const MAX_TOLD = 100; // a hostile image may carry thousands
 function distinct(attestations: readonly VerifiedAttestation[]): readonly VerifiedAttestation[] {
   const seen = new Map<string, VerifiedAttestation>();
   for (const attestation of attestations) {
-    const id = `${attestation.key.spki.toBase64()} ${attestation.payloadDigest}`;
+    const id = `${attestation.signer.key.spki.toBase64()} ${attestation.payloadDigest}`;
     if (!seen.has(id)) seen.set(id, attestation);
   }
   return [...seen.values()];

@@ -52,13 +52,6 @@ export function verifyLogEntry(
   logs: readonly TrustedLog[],
   evidence: LogEvidence,
 ): VerifiedLogEntry {
-  const body = parsed(() => parseLogBody(entry.body));
-  checkBody(body, entry, about);
-  if (evidence === "promise" && entry.promise === undefined) throw lacks("inclusion promise");
-  if (evidence === "proof" && entry.proof === undefined) throw lacks("inclusion proof");
-  if (entry.promise === undefined && entry.proof === undefined) {
-    throw lacks("inclusion promise or proof");
-  }
   const known = logs.filter(({ keyId }) => equalBytes(keyId, entry.logId));
   if (known.length === 0) {
     throw new CosignError(
@@ -66,6 +59,16 @@ export function verifyLogEntry(
       `verifying bundle: rekor log public key not found for payload: no trusted log has the id ${entry.logId.toHex().slice(0, 64)}`,
       { hint: "The trusted root does not know this log: name another with --trusted-root" },
     );
+  }
+  const body = parsed(() => parseLogBody(entry.body));
+  checkBody(body, entry, about);
+  if (evidence === "promise" && entry.promise === undefined) throw lacks("inclusion promise");
+  if (evidence === "proof" && entry.proof === undefined) throw lacks("inclusion proof");
+  if (entry.promise === undefined && entry.proof === undefined) {
+    throw lacks("inclusion promise or proof");
+  }
+  if (entry.integratedTime !== undefined && entry.promise === undefined) {
+    throw invalid("it states a time that nobody has signed");
   }
   let last: unknown;
   for (const log of known) {
@@ -150,6 +153,11 @@ function verifyProof(
     throw invalid("the proof's root hash is not the checkpoint's");
   }
   // In Rekor v1 the proof's index is that in its shard.
+  if (isOneTree && hostOf(log.baseUrl) !== checkpoint.origin) {
+    throw invalid(
+      `the checkpoint is of ${JSON.stringify(checkpoint.origin.slice(0, 200))}, the trusted log is "${log.baseUrl}"`,
+    );
+  }
   if (isOneTree && proof.logIndex !== entry.logIndex) {
     throw invalid(`the proof is of entry ${proof.logIndex}, the entry is ${entry.logIndex}`);
   }
@@ -159,6 +167,11 @@ function verifyProof(
   if (!equalBytes(root, checkpoint.rootHash)) {
     throw invalid("the proof does not lead from the entry to the checkpoint's root hash");
   }
+}
+
+/** The name under which a log of Rekor v2 signs: the host of its address. */
+function hostOf(url: string): string {
+  return URL.canParse(url) ? new URL(url).hostname : url;
 }
 
 function checkSignature(

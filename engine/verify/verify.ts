@@ -1,17 +1,22 @@
-import type { Evidence } from "../formats/evidence.ts";
+import type { Evidence, SignatureMaterial } from "../formats/evidence.ts";
 import { parseStatement, type Statement, type StatementSubject } from "../formats/in_toto.ts";
 import { SIGN_PREDICATE } from "../formats/media_types.ts";
 import { parseSimpleSigning } from "../formats/simple_signing.ts";
 import { type Digest, digestAlgorithm, digestHex } from "../model/digest.ts";
 import { CosignError } from "../model/errors.ts";
-import type { PublicKey } from "../model/key.ts";
 import type { SignatureFormat } from "../model/policy.ts";
 import { openEnvelope, subjectsAbout } from "./envelope.ts";
 import { parseOrThrow } from "./parse_or_throw.ts";
-import { type KeyPolicy, signerOf } from "./signer.ts";
+import {
+  findSigner,
+  materialFor,
+  messageContent,
+  type SignerPolicy,
+  type VerifiedSigner,
+} from "./signer.ts";
 
 /** What a signature must satisfy. */
-export interface SignaturePolicy extends KeyPolicy {
+export interface SignaturePolicy extends SignerPolicy {
   /** Names and values that must have been signed; more may be there. */
   readonly annotations: Readonly<Record<string, string>>;
   /** False leaves out the comparison of annotations, and in legacy payloads that of the digest. */
@@ -21,7 +26,7 @@ export interface SignaturePolicy extends KeyPolicy {
 /** A signature that holds, and what it says. */
 export interface VerifiedSignature {
   readonly format: SignatureFormat;
-  readonly key: PublicKey;
+  readonly signer: VerifiedSigner;
   /** What cosign prints of it: an object of `critical` and `optional`. */
   readonly payload: unknown;
   /** The annotations that were signed, those whose value is a text. */
@@ -44,23 +49,25 @@ export function verify(
   policy: SignaturePolicy,
 ): VerifiedSignature {
   const { content } = evidence;
+  const material = materialFor(evidence, policy);
   switch (content.kind) {
     case "simple-signing":
-      return verifySimpleSigning(content.payload, content.signature, digest, policy);
+      return verifySimpleSigning(content, digest, material, policy);
     case "dsse":
-      return verifyEnvelope(content.envelope, name, digest, policy);
+      return verifyEnvelope(content.envelope, name, digest, material, policy);
     case "unreadable":
       throw new CosignError("BUNDLE_INVALID", content.why);
   }
 }
 
 function verifySimpleSigning(
-  bytes: Uint8Array,
-  signature: Uint8Array,
+  { payload: bytes, signature }: Extract<Evidence["content"], { kind: "simple-signing" }>,
   digest: Digest,
+  material: SignatureMaterial,
   policy: SignaturePolicy,
 ): VerifiedSignature {
-  const key = signerOf(bytes, [signature], policy);
+  const content = messageContent(bytes, policy.signatureDigestAlgorithm);
+  const signer = findSigner(content, [signature], material, policy);
   const payload = parseOrThrow("PAYLOAD_INVALID", () => parseSimpleSigning(bytes));
   if (policy.checkClaims) {
     if (payload.digest !== digest) {
@@ -73,7 +80,7 @@ function verifySimpleSigning(
   }
   return {
     format: "legacy",
-    key,
+    signer,
     payload: payload.payload,
     annotations: textsOf(payload.optional),
   };
@@ -83,14 +90,15 @@ function verifyEnvelope(
   envelope: Extract<Evidence["content"], { kind: "dsse" }>["envelope"],
   name: string,
   digest: Digest,
+  material: SignatureMaterial,
   policy: SignaturePolicy,
 ): VerifiedSignature {
-  const { key, statement } = openEnvelope(envelope, policy);
+  const { signer, statement } = openEnvelope(envelope, material, policy);
   if (statement.predicateType !== SIGN_PREDICATE) throw attestation(statement.predicateType);
   const subject = subjectAbout(statement, digest, policy);
   return {
     format: "bundle",
-    key,
+    signer,
     payload: {
       critical: {
         identity: { "docker-reference": name },

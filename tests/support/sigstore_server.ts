@@ -298,9 +298,9 @@ async function checkToken(token: string): Promise<Readonly<Record<string, unknow
     const issuer = new URL(claims.iss);
     if (issuer.hostname !== "127.0.0.1" && issuer.hostname !== "localhost") return undefined;
     const base = claims.iss.replace(/\/$/, "");
-    const known = await (await fetch(`${base}/.well-known/openid-configuration`)).json();
+    const known = await readJson(`${base}/.well-known/openid-configuration`);
     if (known.issuer !== claims.iss) return undefined;
-    const { keys } = await (await fetch(known.jwks_uri)).json();
+    const { keys } = await readJson(known.jwks_uri);
     const jwk = keys.find(
       (each: { readonly kid?: string }) => kid === undefined || each.kid === kid,
     );
@@ -316,6 +316,11 @@ async function checkToken(token: string): Promise<Readonly<Record<string, unknow
   } catch {
     return undefined;
   }
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: whatever is wrong in it makes the token a bad one
+async function readJson(url: string): Promise<any> {
+  return await (await fetch(url)).json();
 }
 
 function logJson(baseUrl: string, key: KeyObject, keyId?: Uint8Array): object {

@@ -1,5 +1,4 @@
 import { KEPT_BYTES, readBlob } from "../../io/blob.ts";
-import { readFileBytes } from "../../io/files.ts";
 import { CosignError, hasCode } from "../../model/errors.ts";
 import type { Generation } from "../../model/exit_code.ts";
 import type { PublicKey } from "../../model/key.ts";
@@ -10,20 +9,20 @@ import {
   type SignedBlob,
   verifyBlob,
 } from "../../verify/blob.ts";
-import { signerOfBlob } from "../../verify/blob_signer.ts";
+import { expectedSigner } from "../../verify/blob_signer.ts";
 import { readEvidence } from "../blob_evidence.ts";
-import { checkTrustFlags, openTrust } from "../blob_trust.ts";
+import { checkTrustFlags, openSignerPolicy } from "../blob_trust.ts";
 import type { CommandFunction, Invocation } from "../command.ts";
 import { startDeadline } from "../deadline.ts";
 import { VERIFY_BLOB_FLAGS } from "../flags/blob.ts";
-import { DEFAULT_GENERATION, namedGeneration, refuseLogCheck } from "../generation.ts";
+import { DEFAULT_GENERATION, namedGeneration } from "../generation.ts";
 import { usage } from "../parse.ts";
+import { printableText } from "../printable.ts";
 import { refuseLater } from "../refuse_later.ts";
-import { ignoresLog, signatureDigest, warnWithoutLog } from "../verification.ts";
+import { signatureDigest, warnWithoutLog } from "../verification.ts";
 
 type Call = Invocation<typeof VERIFY_BLOB_FLAGS>;
 
-const MAX_TRUSTED_ROOT_BYTES = 16 * 1024 * 1024; // the public one has 12 KB
 /** Plain Ed25519 signs the blob itself, which must then be in memory as a whole. */
 const MAX_ED25519_BYTES = 256 * 1024 * 1024;
 const DIGEST_HEX_CHARS = { sha224: 56, sha256: 64, sha384: 96, sha512: 128 } as const;
@@ -35,27 +34,35 @@ export const verifyBlobCommand: CommandFunction<typeof VERIFY_BLOB_FLAGS> = asyn
   const only = checkFlags(call, generation);
   using deadline = startDeadline(flags.timeout, "Cannot verify the blob");
   const context = { env, signal: deadline.signal };
-  const trust = await openTrust(call, generation, context, new Date());
-  if (flags["trusted-root"]) await readFileBytes(flags["trusted-root"], MAX_TRUSTED_ROOT_BYTES);
-  const { evidence, claimed, bundle } = await readEvidence(flags, context);
+  const trust = await openSignerPolicy(call, generation, context);
+  const { evidence, claimed, material, bundle } = await readEvidence(flags, context);
   if (flags["trusted-root"] && bundle !== "new") {
     throw usage("--trusted-root only supported with --new-bundle-format");
   }
   if (evidence.kind === "dsse" && !flags["allow-dsse"]) throw attestation();
-  const key = signerOfBlob(trust, claimed);
-  const blob = await readSigned(args[0] ?? "", { key, evidence, only }, context);
-  verifyBlob(blob, evidence, key, only);
+  const isLogged = (trust.witnesses?.logThreshold ?? 0) > 0;
+  if (bundle === "new" && isLogged && evidence.kind === "signature" && !evidence.digest) {
+    throw new CosignError(
+      "BUNDLE_INVALID",
+      "failed to verify log inclusion: validation error: missing verification material: the bundle does not state the digest of what was signed",
+    );
+  }
+  const { key, policy } = expectedSigner(trust, claimed);
+  const verify = (blob: SignedBlob) => verifyBlob(blob, evidence, material, policy);
+  const { warnings } = verify(
+    await readSigned(args[0] ?? "", { key, evidence, only, verify }, context),
+  );
+  for (const warning of warnings) stderr.write(`WARNING: ${printableText(warning)}\n`);
   stderr.write("Verified OK\n");
   return 0;
 };
 
 function checkFlags(call: Call, generation: Generation): SignatureDigestAlgorithm | undefined {
-  const { flags, given, env } = call;
+  const { flags, given } = call;
   warnWithoutLog("blob", call);
   checkTrustFlags(call, generation);
   refuseLater(VERIFY_BLOB_FLAGS, flags, given);
   const only = signatureDigest(flags["signature-digest-algorithm"]);
-  refuseLogCheck(ignoresLog(call), generation, env);
   return only;
 }
 
@@ -66,6 +73,7 @@ async function readSigned(
     readonly key: PublicKey;
     readonly evidence: BlobEvidence;
     readonly only: SignatureDigestAlgorithm | undefined;
+    readonly verify: (blob: SignedBlob) => unknown;
   },
   context: { readonly env: Call["env"]; readonly signal: AbortSignal },
 ): Promise<SignedBlob> {
@@ -87,10 +95,10 @@ async function readSigned(
 /** Ed25519ph is over a digest and has no limit; whether it is that only the signature tells. */
 function tooLongForEd25519(
   blob: SignedBlob & { readonly sizeBytes: number },
-  { key, evidence, only }: Parameters<typeof readSigned>[1],
+  { verify }: Parameters<typeof readSigned>[1],
 ): SignedBlob {
   try {
-    verifyBlob(blob, evidence, key, only);
+    verify(blob);
     return blob;
   } catch (error) {
     if (!hasCode(error, "SIGNATURE_INVALID")) throw error;

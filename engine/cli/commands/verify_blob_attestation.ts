@@ -1,9 +1,9 @@
 import { type DsseEnvelope, parseDsse } from "../../formats/dsse.ts";
+import { NO_MATERIAL, type SignatureMaterial } from "../../formats/evidence.ts";
 import { acceptedPredicateUris } from "../../formats/predicates.ts";
 import { parseStrictJson } from "../../formats/strict_json.ts";
 import { readBlob, readShort } from "../../io/blob.ts";
 import type { Environment } from "../../io/env.ts";
-import { readFileBytes } from "../../io/files.ts";
 import { parseBase64Either, parseUtf8 } from "../../model/bytes.ts";
 import { CosignError, describeError } from "../../model/errors.ts";
 import type { Generation } from "../../model/exit_code.ts";
@@ -13,17 +13,18 @@ import {
   judgeBlobStatement,
   openBlobAttestation,
 } from "../../verify/blob_attestation.ts";
-import { type ClaimedSigner, signerOfBlob } from "../../verify/blob_signer.ts";
+import { type ClaimedSigner, expectedSigner } from "../../verify/blob_signer.ts";
 import { parseAnyBundle } from "../blob_evidence.ts";
-import { checkTrustFlags, openTrust } from "../blob_trust.ts";
+import { checkTrustFlags, openSignerPolicy } from "../blob_trust.ts";
 import type { CommandFunction, Invocation } from "../command.ts";
 import { attachmentLimitOf } from "../conventions.ts";
 import { startDeadline } from "../deadline.ts";
 import { VERIFY_BLOB_ATTESTATION_FLAGS } from "../flags/verify_attestation.ts";
-import { DEFAULT_GENERATION, namedGeneration, refuseLogCheck } from "../generation.ts";
+import { DEFAULT_GENERATION, namedGeneration } from "../generation.ts";
 import { usage } from "../parse.ts";
+import { printableText } from "../printable.ts";
 import { refuseLater } from "../refuse_later.ts";
-import { ignoresLog, signatureDigest, warnWithoutLog } from "../verification.ts";
+import { warnWithoutLog } from "../verification.ts";
 
 type Call = Invocation<typeof VERIFY_BLOB_ATTESTATION_FLAGS>;
 
@@ -31,8 +32,6 @@ interface Context {
   readonly env: Environment;
   readonly signal: AbortSignal;
 }
-
-const MAX_TRUSTED_ROOT_BYTES = 16 * 1024 * 1024; // the public one has 12 KB
 
 /** `verify-blob-attestation`: that a signed statement is about one file. */
 export const verifyBlobAttestationCommand: CommandFunction<
@@ -42,22 +41,18 @@ export const verifyBlobAttestationCommand: CommandFunction<
   const { generation, digest } = settingsOf(call);
   using deadline = startDeadline(flags.timeout, "Cannot verify the attestation");
   const context = { env, signal: deadline.signal };
-  const trust = await openTrust(call, generation, context, new Date());
-  if (flags["trusted-root"]) await readFileBytes(flags["trusted-root"], MAX_TRUSTED_ROOT_BYTES);
+  const trust = await openSignerPolicy(call, generation, context);
   const limitBytes = attachmentLimitOf(env, stderr);
-  const { envelope, claimed } = await readEnvelope(flags, limitBytes, context);
-  const key = signerOfBlob(trust, claimed);
-  const algorithm = signatureDigest(flags["signature-digest-algorithm"]);
-  const { statement, algorithms } = openBlobAttestation(envelope, {
-    keys: [key],
-    ...(algorithm === undefined ? {} : { signatureDigestAlgorithm: algorithm }),
-  });
+  const { envelope, claimed, material } = await readEnvelope(flags, limitBytes, context);
+  const { policy } = expectedSigner(trust, claimed);
+  const { statement, algorithms, signer } = openBlobAttestation(envelope, material, policy);
   const digests = digest === undefined ? await digestsOf(algorithms, call, context) : [digest];
   judgeBlobStatement(statement, flags["check-claims"] ? digests : undefined, {
-    keys: [key],
+    ...policy,
     accepted: acceptedPredicateUris(flags.type),
     asked: flags.type,
   });
+  for (const warning of signer.warnings) stderr.write(`WARNING: ${printableText(warning)}\n`);
   stderr.write("Verified OK\n");
   return 0;
 };
@@ -67,7 +62,7 @@ function settingsOf(call: Call): {
   readonly generation: Generation;
   readonly digest?: BlobDigest;
 } {
-  const { flags, given, args, stderr, env } = call;
+  const { flags, given, args, stderr } = call;
   const generation = namedGeneration(flags.compat) ?? DEFAULT_GENERATION;
   warnWithoutLog("blob attestation", call);
   if (!flags.signature && !flags.bundle) {
@@ -87,7 +82,6 @@ function settingsOf(call: Call): {
       "Name the file, or leave the check out with --check-claims=false",
     );
   }
-  refuseLogCheck(ignoresLog(call), generation, env);
   return args.length > 0 || digest === undefined ? { generation } : { generation, digest };
 }
 
@@ -130,13 +124,22 @@ async function readEnvelope(
   { bundle, signature }: Pick<Call["flags"], "bundle" | "signature">,
   limitBytes: number,
   context: Context,
-): Promise<{ readonly envelope: DsseEnvelope; readonly claimed: ClaimedSigner }> {
+): Promise<{
+  readonly envelope: DsseEnvelope;
+  readonly claimed: ClaimedSigner;
+  readonly material: SignatureMaterial;
+}> {
   const path = bundle || signature || "";
   const bytes = await readShort(path, limitBytes, context);
-  if (!bundle) return { envelope: parseEnvelope(bytes, path), claimed: { kind: "none" } };
-  const { evidence, claimed, bundle: format } = parseAnyBundle(bytes, path);
-  if (evidence.kind === "dsse") return { envelope: evidence.envelope, claimed };
-  if (format === "old") return { envelope: parseEnvelope(evidence.signature, path), claimed };
+  if (!bundle) {
+    const envelope = parseEnvelope(bytes, path);
+    return { envelope, claimed: { kind: "none" }, material: NO_MATERIAL };
+  }
+  const { evidence, claimed, material, bundle: format } = parseAnyBundle(bytes, path);
+  if (evidence.kind === "dsse") return { envelope: evidence.envelope, claimed, material };
+  if (format === "old") {
+    return { envelope: parseEnvelope(evidence.signature, path), claimed, material };
+  }
   throw new CosignError(
     "BUNDLE_INVALID",
     `Cannot read attestation "${path}": bundle does not contain a DSSE envelope`,

@@ -128,7 +128,6 @@ const VERIFY = {
   },
   "rfc3161-timestamp": {
     type: "text",
-    support: "later",
     brief: "file of a signed timestamp",
     placeholder: "file",
     deprecated:
@@ -136,93 +135,9 @@ const VERIFY = {
   },
 } as const;
 
-/** Certificates of authorities of one's own, which need neither log nor network. */
-export const OWN_PKI = {
-  certificate: {
-    type: "text",
-    brief: "certificate to verify with: PEM; a file or a URL",
-    placeholder: "file",
-    deprecated: "please use --bundle with --trusted-root to provide the public certificate",
-  },
-  "certificate-chain": {
-    type: "text",
-    brief: "authorities of the certificate: PEM, its issuer first, the root last",
-    placeholder: "file",
-    deprecated: "please use --trusted-root to provide the certificate chain",
-  },
-  "ca-roots": {
-    type: "text",
-    brief: "root certificates: PEM",
-    placeholder: "file",
-    deprecated: "please use --trusted-root to provide CA certificates",
-  },
-  "ca-intermediates": {
-    type: "text",
-    brief: "certificates between roots and signers: PEM; with --ca-roots",
-    placeholder: "file",
-    deprecated: "please use --trusted-root to provide CA certificates",
-  },
-  "certificate-email": {
-    type: "text",
-    brief: "email that the certificate must have",
-    placeholder: "email",
-    hidden: true,
-  },
-  "certificate-identity": {
-    type: "text",
-    brief: "name that the certificate must have: email, URI, DNS name or IP address",
-    placeholder: "identity",
-  },
-  "certificate-identity-regexp": {
-    type: "text",
-    brief: "pattern of that name, in Go's syntax",
-    placeholder: "pattern",
-  },
-  "certificate-oidc-issuer": {
-    type: "text",
-    brief: "issuer of the identity that the certificate must name",
-    placeholder: "url",
-  },
-  "certificate-oidc-issuer-regexp": {
-    type: "text",
-    brief: "pattern of that issuer, in Go's syntax",
-    placeholder: "pattern",
-  },
-  "certificate-github-workflow-trigger": {
-    type: "text",
-    brief: "GitHub event that the certificate must name",
-    placeholder: "event",
-  },
-  "certificate-github-workflow-sha": {
-    type: "text",
-    brief: "commit that the certificate must name",
-    placeholder: "sha",
-  },
-  "certificate-github-workflow-name": {
-    type: "text",
-    brief: "GitHub workflow that the certificate must name",
-    placeholder: "name",
-  },
-  "certificate-github-workflow-repository": {
-    type: "text",
-    brief: "GitHub repository that the certificate must name",
-    placeholder: "name",
-  },
-  "certificate-github-workflow-ref": {
-    type: "text",
-    brief: "git ref that the certificate must name",
-    placeholder: "ref",
-  },
-  "insecure-ignore-sct": {
-    type: "bool",
-    brief: "do not demand that the certificate is in a certificate transparency log",
-  },
-} as const;
-
 /** The flags of `verify-blob`. */
-export const VERIFY_BLOB_FLAGS: Omit<typeof CERTIFICATE_VERIFY_FLAGS, keyof typeof OWN_PKI> &
+export const VERIFY_BLOB_FLAGS: typeof CERTIFICATE_VERIFY_FLAGS &
   typeof VERIFY &
-  typeof OWN_PKI &
   typeof COMMON_VERIFY_FLAGS &
   typeof SECURITY_KEY_FLAGS &
   typeof SIGNATURE_DIGEST_FLAGS &
@@ -231,7 +146,6 @@ export const VERIFY_BLOB_FLAGS: Omit<typeof CERTIFICATE_VERIFY_FLAGS, keyof type
   typeof REGISTRY_FLAGS = {
   ...CERTIFICATE_VERIFY_FLAGS,
   ...VERIFY,
-  ...OWN_PKI,
   ...COMMON_VERIFY_FLAGS,
   ...SECURITY_KEY_FLAGS,
   ...SIGNATURE_DIGEST_FLAGS,

@@ -65,7 +65,6 @@ export const VERIFY_LOG_FLAGS = {
 export const TRUSTED_ROOT_FLAGS = {
   "trusted-root": {
     type: "text",
-    support: "accepted",
     brief: "file of a Sigstore trusted root",
     placeholder: "file",
   },

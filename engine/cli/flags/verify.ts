@@ -19,12 +19,16 @@ const COMMON = {
   },
   "timestamp-certificate-chain": {
     type: "text",
-    support: "later",
     brief: "PEM file of a timestamp authority's certificates",
     placeholder: "file",
     deprecated: "please use --trusted-root to provide the timestamp authority certificate chain",
   },
-  "use-signed-timestamps": { type: "bool", support: "later", brief: "demand signed timestamps" },
+  "use-signed-timestamps": { type: "bool", brief: "demand signed timestamps" },
+  "verify-time": {
+    type: "choice",
+    values: ["now"],
+    brief: "judge certificates by the present time where no evidence states another",
+  },
   "experimental-oci11": {
     type: "bool",
     support: "later",

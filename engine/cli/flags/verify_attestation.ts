@@ -1,5 +1,4 @@
 import { PREDICATE_FLAGS } from "./attest.ts";
-import { OWN_PKI } from "./blob.ts";
 import { SECURITY_KEY_FLAGS, SIGNATURE_DIGEST_FLAGS } from "./key.ts";
 import { CERTIFICATE_VERIFY_FLAGS, FULCIO_FLAGS, REKOR_FLAGS } from "./keyless.ts";
 import { REFERENCE_FLAGS, REGISTRY_FLAGS } from "./registry.ts";
@@ -87,7 +86,6 @@ const BLOB_OWN = {
   },
   "rfc3161-timestamp": {
     type: "text",
-    support: "later",
     brief: "file of a signed timestamp",
     placeholder: "file",
     deprecated:
@@ -96,11 +94,7 @@ const BLOB_OWN = {
 } as const;
 
 /** The flags of `verify-blob-attestation`. */
-export const VERIFY_BLOB_ATTESTATION_FLAGS: Omit<
-  typeof CERTIFICATE_VERIFY_FLAGS,
-  keyof typeof OWN_PKI
-> &
-  typeof OWN_PKI &
+export const VERIFY_BLOB_ATTESTATION_FLAGS: typeof CERTIFICATE_VERIFY_FLAGS &
   typeof KEY &
   typeof BLOB_OWN &
   typeof PREDICATE_FLAGS &
@@ -109,7 +103,6 @@ export const VERIFY_BLOB_ATTESTATION_FLAGS: Omit<
   typeof SIGNATURE_DIGEST_FLAGS &
   typeof REKOR_FLAGS = {
   ...CERTIFICATE_VERIFY_FLAGS,
-  ...OWN_PKI,
   ...KEY,
   ...BLOB_OWN,
   ...PREDICATE_FLAGS,

@@ -1,0 +1,169 @@
+import type { TrustedAuthority, TrustedRoot } from "../formats/trusted_root.ts";
+import { readShort } from "../io/blob.ts";
+import { encodeBase64 } from "../model/bytes.ts";
+import { CosignError, describeError } from "../model/errors.ts";
+import type { Generation } from "../model/exit_code.ts";
+import type { IdentityDemand, TrustDemands, WantedDemand, WorkflowField } from "../model/policy.ts";
+import { openTrustedRoot } from "../trust/open.ts";
+import { identityPolicy } from "../verify/identity.ts";
+import { parsePattern } from "../verify/re2.ts";
+import { type CertificateContext, readCertificates } from "./certificate_files.ts";
+import type { World } from "./command.ts";
+import type { FlagValues } from "./flag.ts";
+import type { VERIFY_LOG_FLAGS } from "./flags/format.ts";
+import type { CERTIFICATE_VERIFY_FLAGS } from "./flags/keyless.ts";
+import type { COMMON_VERIFY_FLAGS } from "./flags/verify.ts";
+import { isExperimental } from "./generation.ts";
+import { usage } from "./parse.ts";
+import { ignoresLog } from "./verification.ts";
+
+type CertificateFlags = Partial<FlagValues<typeof CERTIFICATE_VERIFY_FLAGS>>;
+type Flags = CertificateFlags &
+  FlagValues<typeof VERIFY_LOG_FLAGS> &
+  Pick<
+    FlagValues<typeof COMMON_VERIFY_FLAGS>,
+    "trusted-root" | "timestamp-certificate-chain" | "use-signed-timestamps" | "verify-time"
+  >;
+
+/** A call of a command that verifies. */
+export interface TrustCall extends Pick<World, "env" | "stderr"> {
+  readonly flags: Flags;
+  readonly given: ReadonlySet<string>;
+}
+
+const WORKFLOW_FIELDS: readonly WorkflowField[] = ["trigger", "sha", "name", "repository", "ref"];
+const MAX_SCT_BYTES = 65_536;
+
+/**
+ * What the flags demand of a signature beside its key.
+ *
+ * @param isKeyed A key was named: certificates count for nothing.
+ * @throws {CosignError} `USAGE`, `CERTIFICATE_INVALID`, `FILE_READ`.
+ */
+export async function trustDemands(
+  call: TrustCall,
+  generation: Generation,
+  isKeyed: boolean,
+  context: CertificateContext,
+): Promise<TrustDemands> {
+  const { flags, env } = call;
+  const ignoreLog = ignoresLog(call);
+  const isLogged = ignoreLog === undefined ? generation !== 1 || isExperimental(env) : !ignoreLog;
+  const isStamped = flags["use-signed-timestamps"] || Boolean(flags["timestamp-certificate-chain"]);
+  const thresholds = { logThreshold: isLogged ? 1 : 0, timestampThreshold: isStamped ? 1 : 0 };
+  if (isKeyed) return { ...thresholds, sct: false };
+  const hasOwnAuthorities = Boolean(flags["certificate-chain"] || flags["ca-roots"]);
+  const now = flags["verify-time"] === "now" || (hasOwnAuthorities && ignoreLog === true);
+  const { certificate, sct } = flags;
+  return {
+    ...thresholds,
+    identities: [identityOf(call)],
+    sct: generation === 1 ? flags["enforce-sct"] === true : flags["insecure-ignore-sct"] !== true,
+    ...(now ? { now: new Date().toISOString() } : {}),
+    ...(certificate
+      ? { certificate: encodeBase64((await readCertificates(certificate, context))[0].der) }
+      : {}),
+    ...(sct ? { detachedSct: encodeBase64(await readShort(sct, MAX_SCT_BYTES, context)) } : {}),
+  };
+}
+
+/**
+ * Opens whom the flags trust; nothing when nobody is asked.
+ *
+ * @throws {CosignError} `TRUST_INVALID`, `USAGE`, `CERTIFICATE_INVALID`, `FILE_READ`.
+ */
+export async function openTrust(
+  { flags, env }: TrustCall,
+  { identities, logThreshold, timestampThreshold }: TrustDemands,
+  context: CertificateContext,
+): Promise<TrustedRoot | undefined> {
+  const authorities = await readAuthorities(flags, context);
+  if (identities === undefined && logThreshold + timestampThreshold === 0) {
+    // It is not asked for, but a file that is not there is told of.
+    if (flags["trusted-root"])
+      await openTrustedRoot({ trustedRoot: flags["trusted-root"] }, context);
+    return undefined;
+  }
+  const chain = flags["timestamp-certificate-chain"];
+  return await openTrustedRoot(
+    {
+      ...(flags["trusted-root"] ? { trustedRoot: flags["trusted-root"] } : {}),
+      ...(authorities === undefined ? {} : { authorities }),
+      ...(chain ? { timestampChain: chain } : {}),
+    },
+    { ...context, env },
+  );
+}
+
+/** The authorities of `--certificate-chain`, or of `--ca-roots` and `--ca-intermediates`. */
+async function readAuthorities(
+  flags: Flags,
+  context: CertificateContext,
+): Promise<readonly TrustedAuthority[] | undefined> {
+  const { "certificate-chain": chain, "ca-roots": roots, "ca-intermediates": between } = flags;
+  for (const [name, value] of [
+    ["ca-roots", roots],
+    ["ca-intermediates", between],
+  ] as const) {
+    if (!chain || !value) continue;
+    throw usage(
+      `if any flags in the group [${name} certificate-chain] are set none of the others can be; [${name} certificate-chain] were all set`,
+    );
+  }
+  if (between && !roots) {
+    throw usage("--ca-intermediates needs --ca-roots", "Add --ca-roots FILE");
+  }
+  if (chain) {
+    return [{ uri: chain, chain: await readCertificates(chain, context), validFor: {} }];
+  }
+  if (!roots) return undefined;
+  const intermediates = between ? await readCertificates(between, context) : [];
+  return (await readCertificates(roots, context)).map((root) => ({
+    uri: roots,
+    chain: [...intermediates, root],
+    validFor: {},
+  }));
+}
+
+function identityOf({ flags, stderr }: TrustCall): IdentityDemand {
+  const text = (name: "certificate-identity" | "certificate-oidc-issuer") => {
+    const wanted = wantedOf(flags[name], flags[`${name}-regexp`]);
+    if (wanted !== undefined && "regExp" in wanted && !isAnchored(name, wanted.regExp)) {
+      stderr.write(
+        `WARNING: --${name}-regexp may match in the middle of a name: write ^…$ to match all of it\n`,
+      );
+    }
+    return wanted;
+  };
+  const subject = text("certificate-identity") ?? wantedOf(flags["certificate-email"], undefined);
+  const issuer = text("certificate-oidc-issuer");
+  const workflow = WORKFLOW_FIELDS.flatMap((field) => {
+    const value = flags[`certificate-github-workflow-${field}`];
+    return value ? [[field, value] as const] : [];
+  });
+  const demand = {
+    ...(subject === undefined ? {} : { subject }),
+    ...(issuer === undefined ? {} : { issuer }),
+    workflow: Object.fromEntries(workflow),
+  };
+  identityPolicy(demand); // a pattern that is none is told of before anything is fetched
+  return demand;
+}
+
+/** The pattern goes before the text, as in cosign. */
+function wantedOf(exact: string | undefined, regExp: string | undefined): WantedDemand | undefined {
+  if (regExp) return { regExp };
+  return exact ? { exact } : undefined;
+}
+
+function isAnchored(name: string, source: string): boolean {
+  try {
+    return parsePattern(source).isAnchored;
+  } catch (cause) {
+    if (!(cause instanceof SyntaxError)) throw cause;
+    throw new CosignError("USAGE", `Cannot read --${name}-regexp: ${describeError(cause)}`, {
+      hint: "Patterns are in Go's syntax (https://golang.org/s/re2syntax)",
+      cause,
+    });
+  }
+}
