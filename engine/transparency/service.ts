@@ -66,6 +66,9 @@ const NETWORK_CODES: ReadonlySet<ErrorCode> = new Set([
   "REGISTRY_TIMEOUT",
 ]);
 
+/** Hosts that were there once, by the budgets of their run: a refused connection to another is final. */
+const answered: WeakMap<Budgets, Set<string>> = new WeakMap();
+
 /**
  * Asks a service, within its budget, again where the trouble may pass. Redirects are refused: what is
  * sent may be an identity token.
@@ -78,17 +81,21 @@ export async function callService(
   context: ServiceContext,
 ): Promise<ServiceReply> {
   const { signal } = context;
+  const host = hostOf(call);
+  const seen = answered.get(context.budgets) ?? new Set<string>();
+  answered.set(context.budgets, seen);
   try {
     return await retry(
       async () => {
         try {
           const reply = await exchange(call, context);
+          seen.add(host);
           if (!isTransientStatus(reply.status)) return { value: reply };
           const transient = unavailable(call, `it answers ${describeReply(reply)}`);
           const afterMs = parseRetryAfter(reply.headers.get("retry-after"), Date.now());
           return afterMs === undefined ? { transient } : { transient, afterMs };
         } catch (error) {
-          if (isTransientError(error, true)) return { transient: error };
+          if (isTransientError(error, seen.has(host))) return { transient: error };
           throw error;
         }
       },
@@ -137,11 +144,8 @@ export function serviceUrl(base: string, path: string): string {
 async function exchange(call: ServiceCall, context: ServiceContext): Promise<ServiceReply> {
   const { method, url, headers, body, service } = call;
   const { budgets, http, signal, userAgent, timeoutMs } = context;
-  if (!/^https?:\/\//i.test(url) || !URL.canParse(url)) {
-    throw new CosignError("USAGE", `Cannot ${call.what}: "${url.slice(0, 200)}" is no URL`);
-  }
   return await budgets.run(
-    `${service}:${new URL(url).host}`,
+    `${service}:${hostOf(call)}`,
     CONCURRENCY[service],
     async (gate) => {
       const response = await http({
@@ -168,6 +172,11 @@ async function exchange(call: ServiceCall, context: ServiceContext): Promise<Ser
     },
     signal,
   );
+}
+
+function hostOf({ url, what }: ServiceCall): string {
+  if (/^https?:\/\//i.test(url) && URL.canParse(url)) return new URL(url).host;
+  throw new CosignError("USAGE", `Cannot ${what}: "${url.slice(0, 200)}" is no URL`);
 }
 
 function unavailable(call: ServiceCall, why: string, cause?: unknown): CosignError {
