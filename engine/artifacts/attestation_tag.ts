@@ -2,6 +2,7 @@ import { digestOf } from "../crypto/hash.ts";
 import { parseDsse } from "../formats/dsse.ts";
 import type { Evidence } from "../formats/evidence.ts";
 import { parseStatement } from "../formats/in_toto.ts";
+import { layerMaterial } from "../formats/layer_material.ts";
 import { ANNOTATION, MEDIA } from "../formats/media_types.ts";
 import { parseStrictJson } from "../formats/strict_json.ts";
 import { parseUtf8, utf8 } from "../model/bytes.ts";
@@ -165,7 +166,9 @@ async function readLayer(
   } as const;
   try {
     const text = parseUtf8(bytes);
-    return { source, content: { kind: "dsse", envelope: parseDsse(parseStrictJson(text)), text } };
+    const envelope = parseDsse(parseStrictJson(text));
+    const material = layerMaterial(layer.annotations);
+    return { source, content: { kind: "dsse", envelope, text }, material };
   } catch (error) {
     if (!(error instanceof SyntaxError || error instanceof TypeError)) throw error;
     const why = `Cannot read attestation layer ${layer.digest}: ${describeError(error)}`;

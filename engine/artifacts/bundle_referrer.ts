@@ -1,5 +1,5 @@
 import { digestOf, sha256 } from "../crypto/hash.ts";
-import { encodeKeyBundle, parseBundle } from "../formats/bundle.ts";
+import { encodeKeyBundle, materialOf, parseBundle } from "../formats/bundle.ts";
 import type { DsseEnvelope } from "../formats/dsse.ts";
 import type { Evidence } from "../formats/evidence.ts";
 import { ANNOTATION, BUNDLE_MEDIA_PREFIX, MEDIA, SIGN_PREDICATE } from "../formats/media_types.ts";
@@ -164,9 +164,10 @@ async function readReferrer(
 
 function readBundle(bytes: Uint8Array, name: string): Omit<Evidence, "source"> {
   try {
-    const { content, keyHint } = parseBundle(bytes);
+    const bundle = parseBundle(bytes);
+    const { content, keyHint } = bundle;
     const hint = keyHint === undefined ? {} : { keyHint };
-    if (content.kind === "dsse") return { content, ...hint };
+    if (content.kind === "dsse") return { content, ...hint, material: materialOf(bundle) };
     return {
       content: { kind: "unreadable", why: `bundle "${name}" does not contain a DSSE envelope` },
     };

@@ -1,6 +1,7 @@
 import { digestOf } from "../crypto/hash.ts";
 import { verifySignature } from "../crypto/signature.ts";
 import type { Evidence } from "../formats/evidence.ts";
+import { layerMaterial } from "../formats/layer_material.ts";
 import { ANNOTATION, MEDIA } from "../formats/media_types.ts";
 import { MAX_LAYERS } from "../formats/oci_manifest.ts";
 import { encodeSimpleSigning } from "../formats/simple_signing.ts";
@@ -167,7 +168,11 @@ async function readLayer(
     return { source, content: { kind: "unreadable", why } };
   }
   const payload = await fetchPayload(layer);
-  return { source, content: { kind: "simple-signing", payload, signature } };
+  return {
+    source,
+    content: { kind: "simple-signing", payload, signature },
+    material: layerMaterial(layer.annotations),
+  };
 }
 
 async function readPayload(

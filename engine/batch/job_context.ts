@@ -1,5 +1,6 @@
 import type { Conventions } from "../artifacts/conventions.ts";
 import type { Stores } from "../artifacts/stores.ts";
+import type { TrustedRoot } from "../formats/trusted_root.ts";
 import type { Shared } from "../io/shared.ts";
 import type { KeyRing } from "../keys/key_ring.ts";
 import type { SignatureFormat } from "../model/policy.ts";
@@ -9,6 +10,8 @@ import type { Registry } from "../registry/session.ts";
 export interface JobContext {
   readonly registry: Registry;
   readonly keys: KeyRing;
+  /** Whom the run trusts beside keys; absent: nobody. */
+  readonly trustedRoot?: TrustedRoot;
   readonly conventions: Conventions;
   readonly shared: Shared;
   readonly signal: AbortSignal;

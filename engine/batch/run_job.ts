@@ -51,7 +51,7 @@ function perform(
     case "sign":
       return runSignJob(job, scope);
     case "verify":
-      return runVerifyJob(job, scope);
+      return runVerifyJob(job, scope, warnings);
     case "attest":
       return runAttestJob(job, scope, warnings);
     case "verify-attestation":

@@ -11,6 +11,8 @@ export interface RunSetup {
   readonly registry: RegistryOptions;
   readonly conventions: Conventions;
   readonly keys: readonly RunKey[];
+  /** Whom signatures are held against beside keys: a Sigstore trusted root, JSON. */
+  readonly trustedRoot?: Uint8Array;
   /** Jobs that one thread works on at once. */
   readonly jobsPerThread: number;
   readonly threads: number;

@@ -1,3 +1,4 @@
+import { parseTrustedRoot } from "../formats/trusted_root_json.ts";
 import { Budgets } from "../io/budget.ts";
 import type { Environment } from "../io/env.ts";
 import type { Shared } from "../io/shared.ts";
@@ -30,6 +31,9 @@ export function openThread(setup: RunSetup, services: ThreadServices): RunOne {
   const context: JobContext = {
     registry: openRegistry(setup.registry, { shared, budgets, env }),
     keys: makeKeyRing(setup.keys, signHosted),
+    ...(setup.trustedRoot === undefined
+      ? {}
+      : { trustedRoot: parseTrustedRoot(setup.trustedRoot) }),
     conventions: setup.conventions,
     shared,
     signal,

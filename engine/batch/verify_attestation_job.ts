@@ -3,7 +3,6 @@ import { gatherAttestationTag } from "../artifacts/attestation_tag.ts";
 import { gatherBundles } from "../artifacts/bundle_referrer.ts";
 import type { Gathered } from "../artifacts/gathered.ts";
 import { resolve } from "../artifacts/resolve.ts";
-import { sha256 } from "../crypto/hash.ts";
 import { acceptedPredicateUris } from "../formats/predicates.ts";
 import { CosignError, type ErrorReport, reportError } from "../model/errors.ts";
 import type { VerifyAttestationJob } from "../model/job.ts";
@@ -19,10 +18,12 @@ import {
   type AttestationPlace,
   judgeAttestations,
 } from "../verify/judge_attestations.ts";
+import { signerPolicy } from "../verify/signer_policy.ts";
 import { absenceOf } from "./absence.ts";
 import { type JobScope, SUBJECTS_AT_ONCE } from "./job_context.ts";
 import { worst } from "./judge_tree.ts";
 import type { Outcome } from "./outcome.ts";
+import { signerFacts } from "./signature_fact.ts";
 
 /**
  * Verifies the attestations of a target: of its manifest, and with `recursive` of every child of it.
@@ -36,11 +37,13 @@ export async function runVerifyAttestationJob(
 ): Promise<{ readonly subjects: readonly SubjectVerdict[]; readonly outcome: Outcome }> {
   const { context, stores, signal } = scope;
   const policy: AttestationPolicy = {
-    keys: job.keys.map((uri) => context.keys.publicKey(uri)),
+    ...signerPolicy(
+      job.keys.map((uri) => context.keys.publicKey(uri)),
+      job.demands,
+      context.trustedRoot,
+      job.signatureDigestAlgorithm,
+    ),
     checkClaims: job.checkClaims,
-    ...(job.signatureDigestAlgorithm === undefined
-      ? {}
-      : { signatureDigestAlgorithm: job.signatureDigestAlgorithm }),
   };
   const limit = pLimit(SUBJECTS_AT_ONCE);
   const running: Promise<SubjectVerdict>[] = [];
@@ -61,7 +64,7 @@ async function verifySubject(
   const { stores, signal } = scope;
   const places = await Promise.all(
     [gatherAttestationTag, gatherBundles].map((gather) =>
-      readPlace(gather(subject, stores, signal), subject, policy, signal),
+      readPlace(gather(subject, stores, signal), subject, policy, { signal, warnings }),
     ),
   );
   const results = places.flat();
@@ -83,7 +86,7 @@ async function readPlace(
   place: AsyncIterable<Gathered>,
   subject: Subject,
   policy: AttestationPolicy,
-  signal: AbortSignal,
+  { signal, warnings }: { readonly signal: AbortSignal; readonly warnings: string[] },
 ): Promise<readonly AttestationPlace[]> {
   const verified: VerifiedAttestation[] = [];
   const refused: ErrorReport[] = [];
@@ -93,7 +96,9 @@ async function readPlace(
       for (const reason of failures) unread.push({ outcome: "unread", reason });
       for (const each of evidence) {
         try {
-          verified.push(verifyAttestation(each, subject.digest, policy));
+          const attestation = verifyAttestation(each, subject.digest, policy);
+          verified.push(attestation);
+          warnings.push(...attestation.signer.warnings);
         } catch (error) {
           if (!(error instanceof CosignError)) throw error;
           refused.push(reportError(error));
@@ -115,11 +120,9 @@ function verdictOf(subject: Subject, judgement: AttestationJudgement): SubjectVe
 }
 
 function factOf({ format, signer, statement, envelope }: VerifiedAttestation): SignatureFact {
-  const { key } = signer;
   return {
     format,
-    key: key.uri,
-    keyDigest: `sha256:${sha256(key.spki).toHex()}`,
+    ...signerFacts(signer),
     payload: null,
     attestation: { predicateType: statement.predicateType, envelope },
     annotations: {},

@@ -3,7 +3,6 @@ import { gatherBundles } from "../artifacts/bundle_referrer.ts";
 import type { Gathered } from "../artifacts/gathered.ts";
 import { resolve } from "../artifacts/resolve.ts";
 import { gatherSignatureTag } from "../artifacts/signature_tag.ts";
-import { sha256 } from "../crypto/hash.ts";
 import { SIGN_PREDICATE } from "../formats/media_types.ts";
 import { isIndex } from "../formats/oci_manifest.ts";
 import { CosignError, type ErrorReport, reportError } from "../model/errors.ts";
@@ -12,6 +11,7 @@ import type { SignatureFormat } from "../model/policy.ts";
 import type { Subject } from "../model/subject.ts";
 import type { SignatureFact, SubjectVerdict } from "../model/verdict.ts";
 import { type Judgement, judge, type PlaceResult } from "../verify/judge.ts";
+import { signerPolicy } from "../verify/signer_policy.ts";
 import {
   claimedPredicate,
   type SignaturePolicy,
@@ -22,6 +22,7 @@ import { absenceOf } from "./absence.ts";
 import { type JobScope, SUBJECTS_AT_ONCE } from "./job_context.ts";
 import { judgeTree } from "./judge_tree.ts";
 import type { Outcome } from "./outcome.ts";
+import { printedPayload, signerFacts } from "./signature_fact.ts";
 
 /** How long the verdict on a digest serves the other tags that name it. */
 const SUBJECT_VERDICT_MS = 300_000;
@@ -30,15 +31,18 @@ const SUBJECT_VERDICT_MS = 300_000;
 export async function runVerifyJob(
   job: VerifyJob,
   scope: JobScope,
+  warnings: string[],
 ): Promise<{ readonly subjects: readonly SubjectVerdict[]; readonly outcome: Outcome }> {
   const { context, stores, signal } = scope;
   const policy: SignaturePolicy = {
-    keys: job.keys.map((uri) => context.keys.publicKey(uri)),
+    ...signerPolicy(
+      job.keys.map((uri) => context.keys.publicKey(uri)),
+      job.demands,
+      context.trustedRoot,
+      job.signatureDigestAlgorithm,
+    ),
     annotations: job.annotations,
     checkClaims: job.checkClaims,
-    ...(job.signatureDigestAlgorithm === undefined
-      ? {}
-      : { signatureDigestAlgorithm: job.signatureDigestAlgorithm }),
   };
   const limit = pLimit(SUBJECTS_AT_ONCE);
   const running: Promise<{ subject: Subject; verdict: SubjectVerdict }>[] = [];
@@ -48,6 +52,9 @@ export async function runVerifyJob(
     );
   }
   const judged = await Promise.all(running);
+  for (const { verdict } of judged) {
+    for (const { warnings: more = [] } of verdict.signatures) warnings.push(...more);
+  }
   return {
     subjects: judged.map(({ verdict }) => verdict),
     outcome: judgeTree(
@@ -80,6 +87,7 @@ async function verifyShared(
     job.annotations,
     job.checkClaims,
     job.signatureDigestAlgorithm,
+    job.demands,
   ])}`;
   const verdict = await context.shared.once(
     key,
@@ -177,12 +185,10 @@ function verdictOf(subject: Subject, judgement: Judgement): SubjectVerdict {
 
 function factOf(signature: VerifiedSignature): SignatureFact {
   const { format, signer, payload, annotations } = signature;
-  const { key } = signer;
   return {
     format,
-    key: key.uri,
-    keyDigest: `sha256:${sha256(key.spki).toHex()}`,
-    payload,
+    ...signerFacts(signer),
+    payload: format === "legacy" ? printedPayload(payload, signer) : payload,
     annotations,
   };
 }

@@ -6,6 +6,21 @@ import { printableJson, printableLine } from "./printable.ts";
 export interface Checked {
   readonly annotations: boolean;
   readonly claims: boolean;
+  readonly logged: boolean;
+  /** What was believed: a key, or a certificate. */
+  readonly by: "key" | "certificate";
+}
+
+/** What was checked of all of an image's signatures, by what is known of them. */
+export function checkedOf(
+  signatures: readonly SignatureFact[],
+  flags: { readonly claims: boolean; readonly annotations: boolean },
+): Checked {
+  return {
+    ...flags,
+    logged: signatures.length > 0 && signatures.every(({ logged }) => logged === true),
+    by: signatures.some(({ certificate }) => certificate !== undefined) ? "certificate" : "key",
+  };
 }
 
 /**
@@ -20,7 +35,12 @@ export function verificationHeader(name: string, checked: Checked): string {
     "The following checks were performed on each of these signatures:",
     ...(checked.annotations ? ["  - The specified annotations were verified."] : []),
     ...(checked.claims ? ["  - The cosign claims were validated"] : []),
-    "  - The signatures were verified against the specified public key",
+    ...(checked.logged
+      ? ["  - Existence of the claims in the transparency log was verified offline"]
+      : []),
+    checked.by === "key"
+      ? "  - The signatures were verified against the specified public key"
+      : "  - The code-signing certificate was verified using trusted certificate authority certificates",
   ];
   return `${lines.join("\n")}\n`;
 }

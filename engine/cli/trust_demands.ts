@@ -1,4 +1,5 @@
 import type { TrustedAuthority, TrustedRoot } from "../formats/trusted_root.ts";
+import { encodeTrustedRoot } from "../formats/trusted_root_json.ts";
 import { readShort } from "../io/blob.ts";
 import { encodeBase64 } from "../model/bytes.ts";
 import { CosignError, describeError } from "../model/errors.ts";
@@ -11,9 +12,10 @@ import { type CertificateContext, readCertificates } from "./certificate_files.t
 import type { World } from "./command.ts";
 import type { FlagValues } from "./flag.ts";
 import type { VERIFY_LOG_FLAGS } from "./flags/format.ts";
+import type { GLOBAL_FLAGS } from "./flags/global.ts";
 import type { CERTIFICATE_VERIFY_FLAGS } from "./flags/keyless.ts";
 import type { COMMON_VERIFY_FLAGS } from "./flags/verify.ts";
-import { isExperimental } from "./generation.ts";
+import { DEFAULT_GENERATION, isExperimental, namedGeneration } from "./generation.ts";
 import { usage } from "./parse.ts";
 import { ignoresLog } from "./verification.ts";
 
@@ -64,6 +66,32 @@ export async function trustDemands(
       ? { certificate: encodeBase64((await readCertificates(certificate, context))[0].der) }
       : {}),
     ...(sct ? { detachedSct: encodeBase64(await readShort(sct, MAX_SCT_BYTES, context)) } : {}),
+  };
+}
+
+/**
+ * What the jobs of a command demand, and the root that they are held against.
+ *
+ * @throws {CosignError} as {@link trustDemands} and {@link openTrust}.
+ */
+export async function openDemands(
+  call: TrustCall & {
+    readonly flags: { readonly key: string | undefined } & Pick<
+      FlagValues<typeof GLOBAL_FLAGS>,
+      "compat"
+    >;
+  },
+  context: CertificateContext,
+): Promise<{
+  readonly demands: TrustDemands;
+  readonly trustedRoot: { readonly trustedRoot?: Uint8Array };
+}> {
+  const generation = namedGeneration(call.flags.compat) ?? DEFAULT_GENERATION;
+  const demands = await trustDemands(call, generation, Boolean(call.flags.key), context);
+  const root = await openTrust(call, demands, context);
+  return {
+    demands,
+    trustedRoot: root === undefined ? {} : { trustedRoot: encodeTrustedRoot(root) },
   };
 }
 

@@ -18,14 +18,14 @@ type LogFlags = FlagValues<typeof VERIFY_LOG_FLAGS>;
 const KEY_HINT = "Verify with a public key: --key cosign.pub";
 
 /**
- * The key to verify with, after cosign's own words about the other ways.
+ * The key to verify with; nothing when certificates decide. In cosign's order and words.
  *
  * @throws {CosignError} `USAGE`, `FEATURE_UNAVAILABLE`.
  */
 export function verificationKey(
   { flags, env }: { readonly flags: KeyFlags } & Pick<World, "env">,
   generation: Generation,
-): string {
+): string | undefined {
   const key = flags.key === "" ? undefined : flags.key;
   const identities = [flags["certificate-identity"], flags["certificate-identity-regexp"]];
   const issuers = [flags["certificate-oidc-issuer"], flags["certificate-oidc-issuer-regexp"]];
@@ -53,7 +53,7 @@ export function verificationKey(
       );
     }
   }
-  throw unavailable("Verification of keyless signatures", KEY_HINT);
+  return undefined;
 }
 
 /** Whether the log is left out; nothing when neither flag was given. */

@@ -1,5 +1,10 @@
 import type { Generation } from "./exit_code.ts";
-import type { RecursivePolicy, SignatureDigestAlgorithm, SignatureFormat } from "./policy.ts";
+import type {
+  RecursivePolicy,
+  SignatureDigestAlgorithm,
+  SignatureFormat,
+  TrustDemands,
+} from "./policy.ts";
 
 /** What one job is about. */
 export type Target =
@@ -46,6 +51,8 @@ export interface VerifyJob extends JobBase {
   readonly recursivePolicy: RecursivePolicy;
   readonly checkClaims: boolean;
   readonly signatureDigestAlgorithm?: SignatureDigestAlgorithm;
+  /** What must hold beside the key; absent: nothing. */
+  readonly demands?: TrustDemands;
   /** The format to look for first. Both are looked for before "unsigned" is said. */
   readonly expectFormat?: SignatureFormat;
 }
@@ -81,6 +88,8 @@ export interface VerifyAttestationJob extends JobBase {
   readonly predicateType: string;
   readonly checkClaims: boolean;
   readonly signatureDigestAlgorithm?: SignatureDigestAlgorithm;
+  /** What must hold beside the key; absent: nothing. */
+  readonly demands?: TrustDemands;
 }
 
 /** One unit of work: goes whole to one worker and comes back as one verdict. JSON. */

@@ -2,7 +2,7 @@ import type { Platform } from "./descriptor.ts";
 import type { Digest } from "./digest.ts";
 import type { ErrorReport } from "./errors.ts";
 import type { Job } from "./job.ts";
-import type { SignatureFormat } from "./policy.ts";
+import type { SignatureFormat, WorkflowField } from "./policy.ts";
 
 /** A signature that was verified, or made, as reports tell of it. JSON. */
 export interface SignatureFact {
@@ -19,6 +19,18 @@ export interface SignatureFact {
     /** The envelope in one line of JSON, as cosign prints it. */
     readonly envelope: string;
   };
+  /** Of a certificate that was believed: what it says. */
+  readonly certificate?: {
+    /** Its names; the first is cosign's `Subject`. */
+    readonly subjects: readonly string[];
+    /** Who vouched for the identity; empty when it does not say. */
+    readonly issuer: string;
+    readonly workflow: Readonly<Partial<Record<WorkflowField, string>>>;
+  };
+  /** Whether a transparency log vouches for it. */
+  readonly logged?: boolean;
+  /** What does not count although enough does. */
+  readonly warnings?: readonly string[];
   /** The annotations that were signed. */
   readonly annotations: Readonly<Record<string, string>>;
   /** Only of `sign`: whether it is new or was there already. */

@@ -58,9 +58,7 @@ function wantedOf(demand: WantedDemand): Wanted {
 
 /** Checks what a certificate says. @throws {CosignError} `IDENTITY_MISMATCH` with what it says instead. */
 export function checkIdentity(certificate: Certificate, policy: IdentityPolicy): void {
-  const names = certificate.alternativeNames.flatMap(({ kind, value }) =>
-    kind === "unknown" ? [] : [kind === "ip" ? addressText(value) : value],
-  );
+  const names = namesOf(certificate);
   const { identity, issuer } = policy;
   if (identity !== undefined && !names.some((name) => meets(name, identity))) {
     throw mismatch("subject", names, identity);
@@ -77,6 +75,23 @@ export function checkIdentity(certificate: Certificate, policy: IdentityPolicy):
   }
 }
 
+/** What a certificate says, as far as anybody asks. */
+export function identityFacts(certificate: Certificate): {
+  readonly subjects: readonly string[];
+  readonly issuer: string;
+  readonly workflow: Readonly<Partial<Record<WorkflowField, string>>>;
+} {
+  const workflow = Object.entries(WORKFLOW_EXTENSIONS).flatMap(([field, oid]) => {
+    const value = textOf(certificate.extensions.get(oid));
+    return value === "" ? [] : [[field, value] as const];
+  });
+  return {
+    subjects: namesOf(certificate),
+    issuer: issuerOf(certificate),
+    workflow: Object.fromEntries(workflow),
+  };
+}
+
 /** Who vouched for the identity, by Fulcio's extension; empty when the certificate does not say. */
 export function issuerOf({ extensions }: Certificate): string {
   const value = extensions.get(ISSUER);
@@ -86,6 +101,12 @@ export function issuerOf({ extensions }: Certificate): string {
   } catch {
     return ""; // what cannot be read names nobody
   }
+}
+
+function namesOf({ alternativeNames }: Certificate): readonly string[] {
+  return alternativeNames.flatMap(({ kind, value }) =>
+    kind === "unknown" ? [] : [kind === "ip" ? addressText(value) : value],
+  );
 }
 
 function meets(text: string, wanted: Wanted): boolean {

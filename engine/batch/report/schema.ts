@@ -124,6 +124,15 @@ const signature = v.strictObject({
   key: v.string(),
   keyDigest: v.string(),
   payload: v.unknown(),
+  certificate: v.exactOptional(
+    v.strictObject({
+      subjects: v.array(v.string()),
+      issuer: v.string(),
+      workflow: v.record(v.string(), v.string()),
+    }),
+  ),
+  logged: v.exactOptional(v.boolean()),
+  warnings: v.exactOptional(v.array(v.string())),
   annotations: v.record(v.string(), v.string()),
   state: v.exactOptional(v.picklist(["written", "present", "not-uploaded"])),
 });

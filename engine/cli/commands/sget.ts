@@ -81,7 +81,14 @@ async function verifyPinned(call: Call, key: string, digest: string): Promise<st
   });
   for (const warning of verdict.warnings) stderr.write(`WARNING: ${printableText(warning)}\n`);
   if (verdict.outcome !== "passed") throw errorFromReport(verdict.reason);
-  stderr.write(verificationHeader(image, { claims: true, annotations: false }));
+  stderr.write(
+    verificationHeader(image, {
+      claims: true,
+      annotations: false,
+      logged: false,
+      by: "key",
+    }),
+  );
   return verdict.subjects.map(({ signatures }) => signaturesText(signatures)).join("");
 }
 

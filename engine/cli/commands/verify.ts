@@ -1,4 +1,3 @@
-import { readFileBytes } from "../../io/files.ts";
 import { errorFromReport } from "../../model/errors.ts";
 import type { VerifyJob } from "../../model/job.ts";
 import type { Verdict } from "../../model/verdict.ts";
@@ -7,26 +6,25 @@ import { isSbomAttachment } from "../attachment.ts";
 import type { CommandFunction, Invocation } from "../command.ts";
 import { conventionsOf } from "../conventions.ts";
 import { VERIFY_FLAGS } from "../flags/verify.ts";
-import { DEFAULT_GENERATION, namedGeneration, refuseLogCheck } from "../generation.ts";
+import { DEFAULT_GENERATION, namedGeneration } from "../generation.ts";
 import { openOneByOne } from "../one_by_one.ts";
 import { openVerificationKeys } from "../open_keys.ts";
-import { signaturesJson, signaturesText, verificationHeader } from "../output.ts";
+import { checkedOf, signaturesJson, signaturesText, verificationHeader } from "../output.ts";
 import { usage } from "../parse.ts";
 import { printableText } from "../printable.ts";
 import { refuseLater } from "../refuse_later.ts";
 import { registryOptions } from "../registry_options.ts";
-import { ignoresLog, signatureDigest, verificationKey, warnWithoutLog } from "../verification.ts";
+import { openDemands } from "../trust_demands.ts";
+import { signatureDigest, verificationKey, warnWithoutLog } from "../verification.ts";
 
 type Call = Invocation<typeof VERIFY_FLAGS>;
-
-const MAX_TRUSTED_ROOT_BYTES = 16 * 1024 * 1024; // the public one has 12 KB
 
 /** `verify`: images one after another; the first that does not pass ends it. */
 export const verifyCommand: CommandFunction<typeof VERIFY_FLAGS> = async (call) => {
   const { flags, args, stderr, env } = call;
   const settings = settingsOf(call);
   const { signal } = new AbortController();
-  if (flags["trusted-root"]) await readFileBytes(flags["trusted-root"], MAX_TRUSTED_ROOT_BYTES);
+  const { demands, trustedRoot } = await openDemands(call, { signal, env });
   const registry = await registryOptions(flags, call.runtime.platform);
   const conventions = conventionsOf(flags, env, new Date(), stderr);
   const keys = await openVerificationKeys(
@@ -35,12 +33,12 @@ export const verifyCommand: CommandFunction<typeof VERIFY_FLAGS> = async (call) 
     { signal },
     settings.signatureDigestAlgorithm,
   );
-  using images = openOneByOne({ registry, conventions, keys }, call, refuseToSign);
+  using images = openOneByOne({ registry, conventions, keys, ...trustedRoot }, call, refuseToSign);
   for (const [at, image] of args.entries()) {
     const target = flags["local-image"]
       ? ({ type: "layout", path: image } as const)
       : ({ type: "reference", reference: image } as const);
-    const verdict = await images.run({ ...settings, id: `${at + 1}`, target });
+    const verdict = await images.run({ ...settings, demands, id: `${at + 1}`, target });
     const code = report(verdict, call);
     if (code !== 0) return code;
   }
@@ -49,7 +47,7 @@ export const verifyCommand: CommandFunction<typeof VERIFY_FLAGS> = async (call) 
 
 /** Checks the flags in cosign's order and makes what all jobs have in common. */
 function settingsOf(call: Call): Omit<VerifyJob, "id" | "target"> {
-  const { flags, given, stderr, env } = call;
+  const { flags, given, stderr } = call;
   const generation = namedGeneration(flags.compat) ?? DEFAULT_GENERATION;
   if (flags["max-workers"] < 1) {
     throw usage("please set the --max-worker flag to a value that is greater than 0");
@@ -68,10 +66,9 @@ function settingsOf(call: Call): Omit<VerifyJob, "id" | "target"> {
   if (given.has("recursive-policy") && !flags.recursive) {
     throw usage("--recursive-policy needs --recursive");
   }
-  refuseLogCheck(ignoresLog(call), generation, env);
   return {
     op: "verify",
-    keys: [key],
+    keys: key === undefined ? [] : [key],
     annotations,
     checkClaims: flags["check-claims"],
     recursive: flags.recursive,
@@ -98,10 +95,10 @@ function report(verdict: Verdict, call: Call): number {
     return fail(errorFromReport(verdict.reason), !bundle && !flags["local-image"]);
   }
   const claims = flags["check-claims"];
-  const checked = { claims, annotations: claims && flags.annotations.length > 0 };
+  const asked = { claims, annotations: claims && flags.annotations.length > 0 };
   for (const { name, outcome, signatures } of verdict.subjects) {
     if (outcome !== "passed" || signatures.length === 0) continue;
-    stderr.write(verificationHeader(name, checked));
+    stderr.write(verificationHeader(name, checkedOf(signatures, asked)));
     stdout.write(flags.output === "text" ? signaturesText(signatures) : signaturesJson(signatures));
   }
   return 0;

@@ -3,26 +3,24 @@ import { type PolicySource, readPolicies } from "../../conditions/policy.ts";
 import { parseDsse } from "../../formats/dsse.ts";
 import { parseStatement } from "../../formats/in_toto.ts";
 import { policyInput } from "../../formats/predicates.ts";
-import { readFileBytes } from "../../io/files.ts";
 import { CosignError, describeError, errorFromReport } from "../../model/errors.ts";
 import type { VerifyAttestationJob } from "../../model/job.ts";
 import type { SignatureFact, Verdict } from "../../model/verdict.ts";
 import type { CommandFunction, Invocation } from "../command.ts";
 import { conventionsOf } from "../conventions.ts";
 import { VERIFY_ATTESTATION_FLAGS } from "../flags/verify_attestation.ts";
-import { DEFAULT_GENERATION, namedGeneration, refuseLogCheck } from "../generation.ts";
+import { DEFAULT_GENERATION, namedGeneration } from "../generation.ts";
 import { openOneByOne } from "../one_by_one.ts";
 import { openVerificationKeys } from "../open_keys.ts";
-import { attestationsText, verificationHeader } from "../output.ts";
+import { attestationsText, checkedOf, verificationHeader } from "../output.ts";
 import { usage } from "../parse.ts";
 import { printableText } from "../printable.ts";
 import { refuseLater } from "../refuse_later.ts";
 import { registryOptions } from "../registry_options.ts";
-import { ignoresLog, signatureDigest, verificationKey, warnWithoutLog } from "../verification.ts";
+import { openDemands } from "../trust_demands.ts";
+import { signatureDigest, verificationKey, warnWithoutLog } from "../verification.ts";
 
 type Call = Invocation<typeof VERIFY_ATTESTATION_FLAGS>;
-
-const MAX_TRUSTED_ROOT_BYTES = 16 * 1024 * 1024; // the public one has 12 KB
 
 /** `verify-attestation`: images one after another; the first that does not pass ends it. */
 export const verifyAttestationCommand: CommandFunction<typeof VERIFY_ATTESTATION_FLAGS> = async (
@@ -31,19 +29,19 @@ export const verifyAttestationCommand: CommandFunction<typeof VERIFY_ATTESTATION
   const { flags, args, stderr, env } = call;
   const settings = settingsOf(call);
   const { signal } = new AbortController();
-  if (flags["trusted-root"]) await readFileBytes(flags["trusted-root"], MAX_TRUSTED_ROOT_BYTES);
+  const { demands, trustedRoot } = await openDemands(call, { signal, env });
   const policies = await readPolicies(flags.policy);
   const registry = await registryOptions(flags, call.runtime.platform);
   const conventions = conventionsOf(flags, env, new Date(), stderr);
   const digest = settings.signatureDigestAlgorithm;
   const keys = await openVerificationKeys(settings.keys, call, { signal }, digest);
   await using judge = new PolicyJudge({ env, timeoutMs: flags.timeout || 30_000 });
-  using images = openOneByOne({ registry, conventions, keys }, call, refuseToSign);
+  using images = openOneByOne({ registry, conventions, keys, ...trustedRoot }, call, refuseToSign);
   for (const [at, image] of args.entries()) {
     const target = flags["local-image"]
       ? ({ type: "layout", path: image } as const)
       : ({ type: "reference", reference: image } as const);
-    const verdict = await images.run({ ...settings, id: `${at + 1}`, target });
+    const verdict = await images.run({ ...settings, demands, id: `${at + 1}`, target });
     for (const warning of verdict.warnings) stderr.write(`WARNING: ${printableText(warning)}\n`);
     // cosign has no numbers for attestations.
     if (verdict.outcome !== "passed") return call.fail(errorFromReport(verdict.reason), false);
@@ -56,7 +54,7 @@ export const verifyAttestationCommand: CommandFunction<typeof VERIFY_ATTESTATION
 
 /** Checks the flags in cosign's order and makes what all jobs have in common. */
 function settingsOf(call: Call): Omit<VerifyAttestationJob, "id" | "target"> {
-  const { flags, given, env } = call;
+  const { flags, given } = call;
   const generation = namedGeneration(flags.compat) ?? DEFAULT_GENERATION;
   if (flags["max-workers"] < 1) {
     throw usage("please set the --max-worker flag to a value that is greater than 0");
@@ -67,10 +65,9 @@ function settingsOf(call: Call): Omit<VerifyAttestationJob, "id" | "target"> {
   const signatureDigestAlgorithm = signatureDigest(flags["signature-digest-algorithm"]);
   if (flags.type === "")
     throw usage("missing predicate type", "Add --type, such as slsaprovenance");
-  refuseLogCheck(ignoresLog(call), generation, env);
   return {
     op: "verify-attestation",
-    keys: [key],
+    keys: key === undefined ? [] : [key],
     predicateType: flags.type,
     checkClaims: flags["check-claims"],
     annotations: {},
@@ -126,9 +123,9 @@ function tellFailures(failures: readonly string[], { stderr }: Call): CosignErro
 
 /** Prints what passed. */
 function report({ subjects }: Verdict, { flags, stdout, stderr }: Call): void {
-  const checked = { claims: flags["check-claims"], annotations: false };
+  const asked = { claims: flags["check-claims"], annotations: false };
   for (const { name, signatures } of subjects) {
-    stderr.write(verificationHeader(name, checked));
+    stderr.write(verificationHeader(name, checkedOf(signatures, asked)));
     stdout.write(attestationsText(signatures));
   }
 }
