@@ -1,0 +1,179 @@
+import { afterAll, beforeAll, expect, test } from "bun:test";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { buildBinary, runBinary } from "../support/binary.ts";
+import { startEmbeddedRegistry } from "../support/embedded_registry.ts";
+import { pushPackedLayout } from "../support/push_layout.ts";
+import type { TestRegistry } from "../support/registries.ts";
+import { readVectorText, unpackVectors } from "../support/vectors.ts";
+
+/** One vector: what was signed, and what real cosigns said of it. */
+interface KeylessRecord {
+  readonly id: string;
+  readonly group: "blob" | "image" | "cli" | "saved";
+  readonly expected: "accept" | "reject" | "choice" | "output";
+  readonly layout?: string;
+  readonly repository?: string;
+  readonly registry?: "native" | "fallback";
+  readonly verify: readonly {
+    readonly version: string;
+    readonly argv: readonly string[];
+    readonly env?: Readonly<Record<string, string>>;
+    readonly stdout: string;
+  }[];
+}
+
+const LIMIT_MS = 600_000;
+const LANES = 4;
+/** The registries of the recorded commands: one has the referrers API, the other the fallback tags. */
+const PORTS = { native: "127.0.0.1:5821", fallback: "127.0.0.1:5822" } as const;
+
+/** What the formats leave open, decided: whether it is accepted. Why, docs/differences.md says. */
+const CHOICES: Readonly<Record<string, boolean>> = {
+  "att-bundle-to-verify-blob": false,
+  "blob-key-p384": true,
+  "blob-key-p521": true,
+  "blob-no-rekor+insecure-ignore-tlog": true,
+  "blob-rogue-rekor+insecure-ignore-tlog": true,
+  "imgmut-annotation-predicate": true,
+  "imgmut-artifact-type": true,
+  "imgmut-artifact-type-v02": true,
+  "imgmut-attestation-only": false,
+  "imgmut-index-artifact-type": true,
+  "imgmut-index-no-artifact-type": true,
+  "imgmut-layer-type": false,
+  "imgmut-moved-attestation-noclaims": false,
+  "imgmut-moved-noclaims": false,
+  "imgmut-no-annotations": true,
+  "imgmut-sign-predicate-as-attestation": true,
+  "imgmut-stmt-other-type": false,
+  "imgmut-stmt-two-subjects": true,
+  "imgmut-stmt-v01": true,
+  "imgmut-subject-size": true,
+  "mut-att-keyid": true,
+  "mut-entry-body-of-other": false,
+  "mut-entry-body-space": false,
+  "mut-entry-kind-dsse": false,
+  "mut-entry-kind-version": false,
+  "mut-key-proof-flip-ignored": true,
+  "mut-legacy-native-att-predicate-annotation": true,
+  "mut-legacy-native-chain-rogue": true,
+  "mut-mediatype-v02": true,
+  "mut-proof-index": false,
+  "mut-proof-root-flip": false,
+  "mut-proof-treesize": false,
+  "mut-r1-legacy-native-chain-absent": true,
+  "mut-ts-duplicated": true,
+  "mut-ts-two-late": true,
+  "mut-unknown-field": false,
+  "root-rekor-ended": false,
+  "saved-native-multi": true,
+};
+
+function isChosen({ id }: KeylessRecord, argv: readonly string[]): boolean | undefined {
+  // With a key, timestamps are looked at when they are asked for, and not otherwise.
+  if (id === "mut-key-ts-of-other") return !argv.includes("--use-signed-timestamps");
+  return CHOICES[id.replace(/^imgmut-(?:native|fallback)-/, "imgmut-")];
+}
+
+const ids: readonly { readonly id: string }[] = JSON.parse(readVectorText("index.json", "keyless"));
+const records: readonly KeylessRecord[] = ids.map(({ id }) =>
+  JSON.parse(readVectorText(`records/${id}.json`, "keyless")),
+);
+const folder = mkdtempSync(join(tmpdir(), "keyless-"));
+const registries: Partial<Record<"native" | "fallback", TestRegistry>> = {};
+
+beforeAll(async () => {
+  for (const prefix of ["trust/", "keys/", "blobs/", "bundles/", "saved/"]) {
+    unpackVectors(prefix, join(folder, prefix), "keyless");
+  }
+  registries.native = await startEmbeddedRegistry();
+  registries.fallback = await startEmbeddedRegistry({ referrers: false });
+  await buildBinary();
+  const layouts = new Map(
+    records.flatMap((record) =>
+      record.layout === undefined ? [] : [[`${record.registry} ${record.repository}`, record]],
+    ),
+  );
+  for (const { layout = "", repository = "", registry = "native" } of layouts.values()) {
+    const { host = "", dir = "" } = registries[registry] ?? {};
+    const smuggle = (digest: string, content: Uint8Array) => {
+      const path = join(dir, "repositories", repository, "_", "blobs", digest.replace(":", "/"));
+      mkdirSync(dirname(path), { recursive: true });
+      writeFileSync(path, content);
+    };
+    const prefix = `layouts/${layout}/`;
+    await pushPackedLayout(host, { set: "keyless", prefix, smuggle, isDump: true }, repository);
+  }
+}, LIMIT_MS);
+
+afterAll(async () => {
+  for (const registry of Object.values(registries)) await registry.close();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+for (const group of ["blob", "image", "saved", "cli"] as const) {
+  test(
+    `every ${group} record is answered rightly`,
+    async () => {
+      const chosen = records.filter((record) => record.group === group);
+      const wrong = await inLanes(chosen, replay);
+      expect(wrong.flat()).toEqual([]);
+    },
+    LIMIT_MS,
+  );
+}
+
+async function replay(record: KeylessRecord): Promise<readonly string[]> {
+  const wrong: string[] = [];
+  for (const { version, argv, env, stdout } of record.verify) {
+    const generation = version.startsWith("v1.") ? ["--compat", "1"] : [];
+    const words = [...argv.slice(1).map(toOurs), ...generation];
+    const result = await runBinary(words, { cwd: folder, env: env ?? {} });
+    const told = `${record.expected} ${record.id} (${version}) ${words.join(" ")}: ${result.code} ${result.stderr}`;
+    if (record.expected === "output") {
+      if (parsed(result.stdout) !== parsed(toOurs(stdout))) wrong.push(`${told}${result.stdout}`);
+      continue;
+    }
+    const isRight =
+      record.expected === "choice"
+        ? (result.code === 0) === isChosen(record, argv)
+        : (result.code === 0) === (record.expected === "accept");
+    if (!isRight) wrong.push(told);
+  }
+  return wrong;
+}
+
+function toOurs(text: string): string {
+  return text
+    .replaceAll(PORTS.native, registries.native?.host ?? "")
+    .replaceAll(PORTS.fallback, registries.fallback?.host ?? "");
+}
+
+/** JSON lines by what they say, other lines as they are. */
+function parsed(text: string): string {
+  return text
+    .split("\n")
+    .map((line) => {
+      try {
+        return JSON.stringify(JSON.parse(line));
+      } catch {
+        return line;
+      }
+    })
+    .join("\n");
+}
+
+async function inLanes<T, R>(items: readonly T[], work: (item: T) => Promise<R>): Promise<R[]> {
+  const results: R[] = [];
+  let next = 0;
+  const lane = async () => {
+    for (let i = next++; i < items.length; i = next++) {
+      const item = items[i];
+      if (item !== undefined) results[i] = await work(item);
+    }
+  };
+  await Promise.all(Array.from({ length: LANES }, lane));
+  return results;
+}
