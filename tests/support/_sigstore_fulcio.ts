@@ -146,7 +146,8 @@ async function issueCertificate(order: Order): Promise<Issued> {
   const issuerHash = createHash("sha256")
     .update(spkiOf(createPublicKey(issuer.privateKey)))
     .digest();
-  const sct = new Uint8Array(await log.log(new Uint8Array(make([]).der).buffer, issuerHash));
+  const hash = new Uint8Array(issuerHash).buffer;
+  const sct = new Uint8Array(await log.log(new Uint8Array(make([]).der).buffer, hash));
   // Its length stands before the timestamp already.
   const list = concatBytes(Uint8Array.of(sct.length >> 8, sct.length & 255), sct);
   return { certificate: make([extension(SCT_LIST, encodeDer(TAG.octetString, list))]) };

@@ -21,8 +21,23 @@ function fact(optional: unknown): SignatureFact {
   };
 }
 
+const CHECKED = { annotations: true, claims: true, logged: false, by: "key" } as const;
+
+test("verificationHeader() tells of certificates and of a log in cosign's words", () => {
+  const header = verificationHeader("r.example/a:1", {
+    ...CHECKED,
+    logged: true,
+    by: "certificate",
+  });
+  expect(header).toContain(
+    "  - Existence of the claims in the transparency log was verified offline\n" +
+      "  - The code-signing certificate was verified using trusted certificate authority certificates\n",
+  );
+  expect(header).not.toContain("public key");
+});
+
 test("verificationHeader() says what was checked, in cosign's words", () => {
-  expect(verificationHeader("r.example/a:1", { annotations: true, claims: true })).toBe(
+  expect(verificationHeader("r.example/a:1", CHECKED)).toBe(
     "\nVerification for r.example/a:1 --\n" +
       "The following checks were performed on each of these signatures:\n" +
       "  - The specified annotations were verified.\n" +
@@ -32,7 +47,8 @@ test("verificationHeader() says what was checked, in cosign's words", () => {
 });
 
 test("verificationHeader() says nothing that was not checked", () => {
-  const header = verificationHeader("r.example/a:1", { annotations: false, claims: false });
+  const nothing = { ...CHECKED, annotations: false, claims: false };
+  const header = verificationHeader("r.example/a:1", nothing);
   expect(header).not.toContain("annotations");
   expect(header).not.toContain("claims");
   expect(header).not.toContain("transparency log");

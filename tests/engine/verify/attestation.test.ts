@@ -3,6 +3,7 @@ import { generateKeyPairSync, sign } from "node:crypto";
 import { publicKeyOf } from "../../../engine/crypto/public_key.ts";
 import { type DsseEnvelope, encodePae } from "../../../engine/formats/dsse.ts";
 import type { Evidence } from "../../../engine/formats/evidence.ts";
+import { NO_MATERIAL } from "../../../engine/formats/evidence.ts";
 import { encodeAttestationStatement } from "../../../engine/formats/in_toto.ts";
 import { type Digest, parseDigest } from "../../../engine/model/digest.ts";
 import {
@@ -97,7 +98,9 @@ describe("verifyAttestation()", () => {
     const sha512 = "ef".repeat(64);
     const digest: Digest = parseDigest(`sha512:${sha512}`);
     const envelope = seal(statement(CUSTOM, { sha512 }));
-    expect(verifyAttestation(evidenceOf(envelope), digest, POLICY).key.uri).toBe("cosign.pub");
+    expect(verifyAttestation(evidenceOf(envelope), digest, POLICY).signer.key.uri).toBe(
+      "cosign.pub",
+    );
   });
 
   test("leaves the digest out without claims at the tag, never in a bundle", () => {
@@ -217,13 +220,14 @@ describe("openBlobAttestation() and judgeBlobStatement()", () => {
   test("tell by which digests the statement names its subjects", () => {
     const opened = openBlobAttestation(
       seal(statement(CUSTOM, { sha512: "00", md5: "00", sha256: hex })),
+      NO_MATERIAL,
       policy,
     );
     expect(opened.algorithms).toEqual(["sha256", "sha512"]);
   });
 
   test("take any digest of the file that the statement names", () => {
-    const { statement: signed } = openBlobAttestation(seal(statement()), policy);
+    const { statement: signed } = openBlobAttestation(seal(statement()), NO_MATERIAL, policy);
     const digests = [
       { algorithm: "sha512", hex: "00" },
       { algorithm: "sha256", hex },
@@ -238,11 +242,15 @@ describe("openBlobAttestation() and judgeBlobStatement()", () => {
 
   test("CVE-2026-39395: a malformed statement or another predicate type is refused", () => {
     for (const text of ["", "{", "null", "[]", '{"_type":"x"}', '"text"']) {
-      expect(() => openBlobAttestation(seal(new TextEncoder().encode(text)), policy)).toThrow(
-        code("ENVELOPE_INVALID"),
-      );
+      expect(() =>
+        openBlobAttestation(seal(new TextEncoder().encode(text)), NO_MATERIAL, policy),
+      ).toThrow(code("ENVELOPE_INVALID"));
     }
-    const { statement: signed } = openBlobAttestation(seal(statement("urn:other")), policy);
+    const { statement: signed } = openBlobAttestation(
+      seal(statement("urn:other")),
+      NO_MATERIAL,
+      policy,
+    );
     expect(() => judgeBlobStatement(signed, undefined, policy)).toThrow(
       "invalid predicate type, expected custom got urn:other",
     );

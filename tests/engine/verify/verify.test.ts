@@ -71,7 +71,7 @@ for (const name of SAVED) {
       if (first === undefined) throw new Error("no evidence");
       const verified = verify(first, "an/image", digest, policyOf(keyOf("import-rsa2048-v1"), key));
       expect(verified.format).toBe(format);
-      expect(verified.key.uri).toBe(key.uri);
+      expect(verified.signer.key.uri).toBe(key.uri);
       expect(verified.payload).toMatchObject({
         critical: { image: { "docker-manifest-digest": String(digest) } },
       });
