@@ -59,6 +59,14 @@ export class ProtobufMessage {
     return number;
   }
 
+  /** A value of an enum, as its name or its number; the first when it is not there. */
+  member<T extends string>(name: string, names: readonly [T, ...T[]]): T {
+    const value = this.has(name) ? this.#fields[name] : 0;
+    const member = names.find((each, number) => value === each || value === number);
+    if (member === undefined) throw this.#wrong(name, `none of ${names.join(", ")}`);
+    return member;
+  }
+
   /** A Timestamp (RFC 3339); nothing when it is not there. */
   time(name: string): Date | undefined {
     if (!this.has(name)) return undefined;

@@ -4,7 +4,8 @@ import { CosignError } from "../model/errors.ts";
 import type { KeyType } from "../model/key.ts";
 import type { Json } from "./go_json.ts";
 import { type ProtobufMessage, parseProtobufJson } from "./protobuf_json.ts";
-import type { TrustedAuthority, TrustedLog, TrustedRoot, Validity } from "./trusted_root.ts";
+import type { TrustedAuthority, TrustedLog, TrustedRoot } from "./trusted_root.ts";
+import { encodeValidity, parseValidity } from "./validity_json.ts";
 import { parseCertificate } from "./x509.ts";
 
 const MEDIA_TYPES: ReadonlySet<string> = new Set([
@@ -69,7 +70,7 @@ function logJson({ baseUrl, key, keyId, validFor, operator }: TrustedLog): Json 
     publicKey: {
       rawBytes: encodeBase64(key.spki),
       keyDetails: KEY_DETAILS[key.type],
-      validFor: validityJson(validFor),
+      validFor: encodeValidity(validFor),
     },
     logId: { keyId: encodeBase64(keyId) },
     ...(operator === undefined ? {} : { operator }),
@@ -80,15 +81,8 @@ function authorityJson({ uri, chain, validFor, operator }: TrustedAuthority): Js
   return {
     uri,
     certChain: { certificates: chain.map(({ der }) => ({ rawBytes: encodeBase64(der) })) },
-    validFor: validityJson(validFor),
+    validFor: encodeValidity(validFor),
     ...(operator === undefined ? {} : { operator }),
-  };
-}
-
-function validityJson({ start, end }: Validity): Json {
-  return {
-    ...(start === undefined ? {} : { start: start.toISOString() }),
-    ...(end === undefined ? {} : { end: end.toISOString() }),
   };
 }
 
@@ -134,12 +128,6 @@ function parseAuthority(authority: ProtobufMessage): TrustedAuthority {
     validFor: parseValidity(authority.message("validFor")),
     ...operatorOf(authority),
   };
-}
-
-function parseValidity(range: ProtobufMessage | undefined): Validity {
-  const start = range?.time("start");
-  const end = range?.time("end");
-  return { ...(start === undefined ? {} : { start }), ...(end === undefined ? {} : { end }) };
 }
 
 function operatorOf(message: ProtobufMessage): { readonly operator?: string } {
