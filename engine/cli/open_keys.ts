@@ -5,7 +5,9 @@ import { type KeyContext, openSigner, readPublicKey } from "../keys/open.ts";
 import { CosignError } from "../model/errors.ts";
 import type { SignatureDigestAlgorithm } from "../model/policy.ts";
 import type { Signer } from "../plugin_host/contract.ts";
+import type { PluginWorld } from "../plugin_host/plugin_call.ts";
 import type { World } from "./command.ts";
+import { printableLine } from "./printable.ts";
 
 /** How keys are opened. */
 export interface OpenKeysOptions {
@@ -44,13 +46,13 @@ export async function openSigningKeys(
   for (const uri of new Set(uris)) {
     const signer = await openSigner(uri, context);
     signers.set(uri, signer);
-    const { publicKey, privateKey } = signer;
+    const { publicKey, privateKey, digest } = signer;
     keys.push({
       uri,
       type: publicKey.type,
       spki: publicKey.spki,
       hosted: privateKey === undefined,
-      digest: "sha256",
+      digest,
       ...(privateKey === undefined ? {} : { privateKey }),
     });
   }
@@ -82,8 +84,8 @@ export async function openVerificationKeys(
   const context = keyContext(world, options);
   const keys: RunKey[] = [];
   for (const uri of new Set(uris)) {
-    const { type, spki } = await readPublicKey(uri, context);
-    keys.push({ uri, type, spki, hosted: false, digest });
+    const { type, spki, digest: demanded } = await readPublicKey(uri, context);
+    keys.push({ uri, type, spki, hosted: false, digest: demanded ?? digest });
   }
   return keys;
 }
@@ -91,6 +93,7 @@ export async function openVerificationKeys(
 /** What opening a key may ask of the world; the password is asked for once at most. */
 export function keyContext(world: World, options: OpenKeysOptions): KeyContext {
   let password: Promise<Uint8Array> | undefined;
+  let plugins: Promise<PluginWorld> | undefined;
   return {
     env: world.env,
     signal: options.signal,
@@ -103,6 +106,24 @@ export function keyContext(world: World, options: OpenKeysOptions): KeyContext {
       });
       return (await password).slice(); // who uses it may wipe it
     },
-    keyProvider: async (scheme) => await (await world.plugins()).keyProvider(scheme),
+    keyBackend: async (scheme) => await (await world.plugins()).keyBackend(scheme),
+    pluginWorld: () => {
+      plugins ??= pluginWorld(world);
+      return plugins;
+    },
+  };
+}
+
+/** What plugins are called with. Keys lie in the main thread only: the budgets of their services too. */
+async function pluginWorld({ env, stderr }: World): Promise<PluginWorld> {
+  const { httpClient } = await import("../io/http.ts");
+  const { Budgets, createBudgetMemory } = await import("../io/budget.ts");
+  const say = (line: string): void => stderr.write(`${printableLine(line)}\n`);
+  return {
+    env,
+    http: httpClient({ env }),
+    budgets: new Budgets(createBudgetMemory(), 1),
+    tell: say,
+    warn: (line) => say(`WARNING: ${line}`),
   };
 }

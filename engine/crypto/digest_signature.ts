@@ -49,13 +49,13 @@ const ed25519OfDigest = eddsa(ed25519.Point, sha512, {
  * @param only See there.
  */
 export function digestsToVerify(
-  type: KeyType,
+  { type, digest = "sha256" }: Pick<PublicKey, "type" | "digest">,
   only?: SignatureDigestAlgorithm,
 ): readonly SignatureDigestAlgorithm[] {
   if (type === "ed25519") return only === undefined || only === "sha512" ? ["sha512"] : [];
   if (only !== undefined) return [only];
   const curve = ECDSA_CURVES.get(type);
-  return curve === undefined ? ["sha256"] : ECDSA_DIGESTS[curve.type];
+  return curve === undefined ? [digest] : ECDSA_DIGESTS[curve.type];
 }
 
 /**
@@ -72,7 +72,7 @@ export function verifyDigest(
   signature: Uint8Array,
   only?: SignatureDigestAlgorithm,
 ): SignatureScheme {
-  const wanted = digestsToVerify(key.type, only);
+  const wanted = digestsToVerify(key, only);
   const known = wanted.filter((name) => digests[name] !== undefined);
   if (known.length === 0) {
     throw invalidSignature(key, `it needs the ${wanted.join(" or ") || "whole blob"}`);

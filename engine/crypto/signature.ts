@@ -35,7 +35,7 @@ const ED25519_ORDER = Uint8Array.fromHex(
 
 /**
  * Checks a signature over a message: ECDSA in DER over the curve's own digest or SHA-256, RSA
- * PKCS#1 v1.5 over SHA-256, plain Ed25519 or Ed25519ph (RFC 8032 §5.1).
+ * PKCS#1 v1.5 over SHA-256 or what its backend demands, plain Ed25519 or Ed25519ph (RFC 8032 §5.1).
  *
  * @param signature Raw bytes; attacker-controlled.
  * @param only Takes this digest instead of those that go with the key. To an Ed25519 key it means
@@ -55,7 +55,7 @@ export function verifySignature(
       ? matchEcdsa(key, curve, message, signature, only)
       : key.type === "ed25519"
         ? matchEd25519(key, message, signature, only)
-        : matchRsa(key, message, signature, only ?? "sha256");
+        : matchRsa(key, message, signature, only ?? key.digest ?? "sha256");
   if (scheme === undefined) throw invalidSignature(key, "it does not match message and key");
   return scheme;
 }

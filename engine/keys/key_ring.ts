@@ -35,9 +35,7 @@ export function makeKeyRing(
   keys: readonly RunKey[],
   signHosted: (uri: string, message: Uint8Array, signal?: AbortSignal) => Promise<Uint8Array>,
 ): KeyRing {
-  const known = new Map(
-    keys.map((key) => [key.uri, { key, publicKey: parsePublicKeyDer(key.spki, key.uri) }]),
-  );
+  const known = new Map(keys.map((key) => [key.uri, { key, publicKey: publicKeyOf(key) }]));
   const find = (uri: string) => {
     const found = known.get(uri);
     if (found === undefined) {
@@ -56,6 +54,11 @@ export function makeKeyRing(
       };
     },
   };
+}
+
+function publicKeyOf({ spki, uri, digest }: RunKey): PublicKey {
+  const key = parsePublicKeyDer(spki, uri);
+  return digest === "sha256" ? key : { ...key, digest };
 }
 
 function signWith(

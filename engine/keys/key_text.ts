@@ -1,11 +1,19 @@
 import { fileURLToPath } from "node:url";
+import type { Environment } from "../io/env.ts";
 import { readFileBytes } from "../io/files.ts";
 import { redactUrl } from "../io/http.ts";
+import type { PlainFetch } from "../io/plain_fetch.ts";
 import { concatBytes } from "../model/bytes.ts";
 import { CosignError, describeError } from "../model/errors.ts";
-import type { PluginContext } from "../plugin_host/contract.ts";
 
 const MAX_KEY_BYTES = 262_144; // an RSA-4096 key has 5 KB; the rest is for text around it
+
+/** What the text of a key is read with. */
+export interface KeyTextContext {
+  readonly env: Environment;
+  readonly signal: AbortSignal;
+  readonly fetch: PlainFetch;
+}
 
 /**
  * The scheme of a key URI; nothing for the path of a file. `pkcs11:` (RFC 7512) has no slashes.
@@ -23,7 +31,7 @@ export function keyScheme(uri: string): string | undefined {
  */
 export async function readKeyText(
   uri: string,
-  context: PluginContext,
+  context: KeyTextContext,
 ): Promise<string | undefined> {
   switch (keyScheme(uri)) {
     case undefined:
@@ -50,7 +58,7 @@ function filePath(uri: string): string {
   }
 }
 
-function readVariable(name: string, { env }: PluginContext): string {
+function readVariable(name: string, { env }: KeyTextContext): string {
   const text = env[name];
   if (text !== undefined) return text;
   throw new CosignError(
@@ -59,7 +67,7 @@ function readVariable(name: string, { env }: PluginContext): string {
   );
 }
 
-async function download(uri: string, { fetch, signal }: PluginContext): Promise<Uint8Array> {
+async function download(uri: string, { fetch, signal }: KeyTextContext): Promise<Uint8Array> {
   const shown = redactUrl(uri);
   const response = await request(uri, shown, { fetch, signal });
   if (!response.ok) {
@@ -87,7 +95,7 @@ async function download(uri: string, { fetch, signal }: PluginContext): Promise<
 async function request(
   uri: string,
   shown: string,
-  { fetch, signal }: Pick<PluginContext, "fetch" | "signal">,
+  { fetch, signal }: Pick<KeyTextContext, "fetch" | "signal">,
 ): Promise<Response> {
   try {
     return await fetch(uri, { signal });

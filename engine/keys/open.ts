@@ -4,14 +4,17 @@ import { type KeyPair, parsePrivateKey } from "../crypto/private_key.ts";
 import { parsePublicKeyPem } from "../crypto/public_key.ts";
 import { signMessage } from "../crypto/signature.ts";
 import { COSIGN_KEY_PEM_TYPES, parseCosignKey } from "../formats/cosign_key.ts";
+import { utf8 } from "../model/bytes.ts";
 import { CosignError, describeError } from "../model/errors.ts";
 import type { PublicKey } from "../model/key.ts";
 import type { SignatureDigestAlgorithm } from "../model/policy.ts";
-import type { KeyProvider, PluginContext, Signer } from "../plugin_host/contract.ts";
-import { keyScheme, readKeyText } from "./key_text.ts";
+import type { Signer } from "../plugin_host/contract.ts";
+import type { KeyBackend, PluginWorld } from "../plugin_host/plugin_call.ts";
+import type { HostedKey } from "./hosted.ts";
+import { type KeyTextContext, keyScheme, readKeyText } from "./key_text.ts";
 
 /** What opening a key may ask for. */
-export interface KeyContext extends PluginContext {
+export interface KeyContext extends KeyTextContext {
   /** The password of an encrypted key: asked when such a key is opened, not before. */
   readonly password: () => Promise<Uint8Array>;
   /**
@@ -19,12 +22,18 @@ export interface KeyContext extends PluginContext {
    *
    * @throws {CosignError} `PLUGIN_UNAVAILABLE`, `PLUGIN_UNKNOWN`.
    */
-  readonly keyProvider: (scheme: string) => Promise<KeyProvider | undefined>;
+  readonly keyBackend: (scheme: string) => Promise<KeyBackend | undefined>;
+  /** What plugins get: made when one is called, not before. */
+  readonly pluginWorld: () => Promise<PluginWorld>;
 }
 
 /** A signer, with the private key when it lies in this program and may go to other threads. */
 export interface OpenedSigner extends Signer {
   readonly privateKey?: KeyObject;
+  /** What ECDSA and RSA signatures by it are over. */
+  readonly digest: SignatureDigestAlgorithm;
+  /** Signs a message of which only the digest is known. Absent where the whole message is needed. */
+  readonly signDigest?: (digest: Uint8Array, signal?: AbortSignal) => Promise<Uint8Array>;
 }
 
 /**
@@ -35,7 +44,8 @@ export interface OpenedSigner extends Signer {
 export async function readPublicKey(uri: string, context: KeyContext): Promise<PublicKey> {
   const text = await readKeyText(uri, context);
   if (text !== undefined) return parsePublicKeyPem(text, uri);
-  return await (await providerOf(uri, context)).publicKey(uri, context);
+  const { readHostedPublicKey } = await import("./hosted.ts");
+  return await readHostedPublicKey(await hostedKey(uri, context));
 }
 
 /**
@@ -48,7 +58,7 @@ export async function derivePublicKey(uri: string, context: KeyContext): Promise
   const text = await readKeyText(uri, context);
   if (text === undefined) return await readPublicKey(uri, context);
   return isPrivateKey(text)
-    ? (await decryptKey(text, uri, context)).publicKey
+    ? (await decryptKey(text, uri, context.password)).publicKey
     : parsePublicKeyPem(text, uri);
 }
 
@@ -56,12 +66,13 @@ export async function derivePublicKey(uri: string, context: KeyContext): Promise
  * Reads and decrypts the private key that a URI names.
  *
  * @throws {CosignError} `KEY_NOT_FOUND`, `KEY_INVALID`, `KEY_PASSWORD`, `KEY_UNSUPPORTED`, `KEY_WEAK`;
- * `KEY_UNSUPPORTED` too for a plugin's key, which only signs where it lies: {@link openSigner}.
+ * `KEY_UNSUPPORTED` too for a key that only signs where it lies: {@link openSigner}.
  */
 export async function readPrivateKey(uri: string, context: KeyContext): Promise<KeyPair> {
   const text = await readKeyText(uri, context);
-  if (text !== undefined) return await decryptKey(text, uri, context);
-  await providerOf(uri, context);
+  if (text !== undefined) return await decryptKey(text, uri, context.password);
+  const pair = await readStored(await hostedKey(uri, context));
+  if (pair !== undefined) return pair;
   throw new CosignError(
     "KEY_UNSUPPORTED",
     `Cannot read private key "${uri}": keys of scheme "${keyScheme(uri)}" do not leave their place`,
@@ -71,7 +82,8 @@ export async function readPrivateKey(uri: string, context: KeyContext): Promise<
 /**
  * Opens the signer that a URI names.
  *
- * @param digest What ECDSA and RSA sign; default SHA-256, which every generation of cosign verifies.
+ * @param digest What ECDSA and RSA sign; default SHA-256, which every generation of cosign verifies. A key
+ * that lies elsewhere has its own.
  * @throws {CosignError} as {@link readPrivateKey}; `KEY_UNSUPPORTED` for a backend that cannot sign.
  */
 export async function openSigner(
@@ -80,33 +92,70 @@ export async function openSigner(
   digest: SignatureDigestAlgorithm = "sha256",
 ): Promise<OpenedSigner> {
   const text = await readKeyText(uri, context);
-  if (text === undefined) {
-    const provider = await providerOf(uri, context);
-    if (provider.open !== undefined) return await provider.open(uri, context);
-    throw new CosignError(
-      "KEY_UNSUPPORTED",
-      `Cannot sign with "${uri}": its backend only verifies`,
-    );
+  if (text !== undefined) {
+    return localSigner(await decryptKey(text, uri, context.password), digest);
   }
-  const { privateKey, publicKey } = await decryptKey(text, uri, context);
+  const key = await hostedKey(uri, context);
+  const pair = await readStored(key);
+  if (pair !== undefined) return localSigner(pair, digest);
+  return await (await import("./hosted.ts")).openHostedSigner(key);
+}
+
+/**
+ * A key that lies elsewhere, and the plugin that is asked for it.
+ *
+ * @throws {CosignError} `PLUGIN_UNAVAILABLE`, `PLUGIN_UNKNOWN`.
+ */
+export async function hostedKey(uri: string, context: KeyContext): Promise<HostedKey> {
+  const scheme = keyScheme(uri) ?? "file";
+  const backend = await context.keyBackend(scheme);
+  if (backend === undefined) {
+    throw new CosignError("PLUGIN_UNKNOWN", `Cannot read key: unrecognized scheme: ${scheme}://`);
+  }
+  const { pluginCaller } = await import("../plugin_host/plugin_call.ts");
+  const caller = pluginCaller(backend, await context.pluginWorld());
+  return { uri, backend, caller, signal: context.signal };
+}
+
+/** The private key out of a store of secrets; nothing where keys do not leave their place. */
+async function readStored(key: HostedKey): Promise<KeyPair | undefined> {
+  const pair = await (await import("./hosted.ts")).readStoredPair(key);
+  return pair && (await decryptKey(pair.privatePem, key.uri, async () => utf8(pair.password)));
+}
+
+function localSigner(
+  { privateKey, publicKey }: KeyPair,
+  digest: SignatureDigestAlgorithm,
+): OpenedSigner {
+  const { type } = publicKey;
   return {
     publicKey,
     privateKey,
-    sign: async (message) => signMessage(privateKey, publicKey.type, message, digest),
+    digest,
+    sign: async (message) => signMessage(privateKey, type, message, digest),
+    ...(type === "ed25519"
+      ? {}
+      : {
+          // Loaded here, when the memory that the key's password cost is free again.
+          signDigest: async (hashed: Uint8Array) =>
+            (await import("../crypto/digest_signature.ts")).signDigest(
+              privateKey,
+              type,
+              hashed,
+              digest,
+            ),
+        }),
     [Symbol.asyncDispose]: () => Promise.resolve(), // the key goes with the object
   };
 }
 
-async function providerOf(uri: string, context: KeyContext): Promise<KeyProvider> {
-  const scheme = keyScheme(uri) ?? "file";
-  const provider = await context.keyProvider(scheme);
-  if (provider !== undefined) return provider;
-  throw new CosignError("PLUGIN_UNKNOWN", `Cannot read key: unrecognized scheme: ${scheme}://`);
-}
-
-async function decryptKey(text: string, uri: string, context: KeyContext): Promise<KeyPair> {
+async function decryptKey(
+  text: string,
+  uri: string,
+  password: () => Promise<Uint8Array>,
+): Promise<KeyPair> {
   const box = readBox(text, uri);
-  const pkcs8 = await openKeyBox(box, await context.password(), uri);
+  const pkcs8 = await openKeyBox(box, await password(), uri);
   try {
     return parsePrivateKey(pkcs8, "pkcs8", uri);
   } finally {

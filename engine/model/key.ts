@@ -1,4 +1,5 @@
 import type { KeyObject } from "node:crypto";
+import type { SignatureDigestAlgorithm } from "./policy.ts";
 
 /** The key types that cosign's keys have. */
 export type KeyType =
@@ -18,4 +19,6 @@ export interface PublicKey {
   /** SubjectPublicKeyInfo, DER. */
   readonly spki: Uint8Array;
   readonly key: KeyObject;
+  /** What its RSA signatures are over, where the place it lies in demands another digest than SHA-256. */
+  readonly digest?: SignatureDigestAlgorithm;
 }

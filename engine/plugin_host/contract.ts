@@ -2,40 +2,147 @@
  * What a plugin may know of the engine: the interfaces it implements and the types they speak of.
  * Plugins import from this file only.
  */
+import type { TlsOptions } from "../io/http.ts";
+import type { Attempt } from "../io/retry.ts";
 import type { Target } from "../model/job.ts";
 import type { KeyType, PublicKey } from "../model/key.ts";
+import type { SignatureDigestAlgorithm } from "../model/policy.ts";
 import type { Subject } from "../model/subject.ts";
 
-export { CosignError, type ErrorCode } from "../model/errors.ts";
-export type { KeyType, PublicKey, Subject, Target };
+export { encodePem, parsePem } from "../crypto/pem.ts";
+export { CosignError, describeError, type ErrorCode, hasCode } from "../model/errors.ts";
+export type { Attempt, KeyType, PublicKey, SignatureDigestAlgorithm, Subject, Target, TlsOptions };
 
-/** Makes signatures with one key. Whoever opened it disposes of it. */
+/** Makes signatures with one key, wherever it lies. Whoever opened it disposes of it. */
 export interface Signer {
   readonly publicKey: PublicKey;
   /**
-   * Signs a message: ECDSA as ASN.1 DER over SHA-256, RSA as PKCS#1 v1.5 over SHA-256, Ed25519 plain
-   * (what every generation of cosign verifies), unless the signer was opened for another digest.
+   * Signs a message: ECDSA as ASN.1 DER and RSA as PKCS#1 v1.5, both over SHA-256, Ed25519 plain (what
+   * every generation of cosign verifies), unless the signer was opened for another digest or its key
+   * demands one.
    *
-   * @throws {CosignError} `KEY_SIGN_FAILED`.
+   * @throws {CosignError} `KEY_SIGN_FAILED`, and what the key's backend throws.
    */
   sign(message: Uint8Array, signal?: AbortSignal): Promise<Uint8Array>;
   [Symbol.asyncDispose](): Promise<void>;
 }
 
-/** What a plugin gets, and all it gets. */
-export interface PluginContext {
-  readonly signal: AbortSignal;
-  readonly env: Readonly<Record<string, string | undefined>>;
-  readonly fetch: (url: string, init?: RequestInit) => Promise<Response>;
+/** A request to a service that keeps keys. */
+export interface PluginRequest {
+  /** Default `GET`. */
+  readonly method?: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: Uint8Array | string;
+  readonly signal?: AbortSignal;
+  /** What the service's own configuration says of certificates (`VAULT_CACERT`, a kubeconfig). */
+  readonly tls?: TlsOptions;
+  /** Time without an answer, and later without another byte of it, in milliseconds. Default 20,000. */
+  readonly timeoutMs?: number;
+  /**
+   * Whether it may happen twice. Default true: a signature made twice harms nobody. False for what makes
+   * something new: that is only repeated where the service said that it did nothing.
+   */
+  readonly repeatable?: boolean;
+  /** Whether an answer asks us to come back later. Default: its status is 429. (AWS says it with 400.) */
+  readonly isThrottled?: (answer: PluginAnswer) => boolean;
 }
 
-/** Keys of one or more URI schemes. */
+/** An answer of a service, whole. */
+export interface PluginAnswer {
+  readonly status: number;
+  readonly headers: Headers;
+  readonly body: Uint8Array;
+}
+
+/** What a plugin gets, and all it gets. */
+export interface PluginContext {
+  /** Ends the operation: everything that waits passes it on. */
+  readonly signal: AbortSignal;
+  /** The variables that the plugin's declaration names in `env`, and those that every program needs. */
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /**
+   * Asks a service: with our proxies and certificate stores, within the budget of its host, again where
+   * the trouble may pass (no answer, 429, 500, 502, 503, 504), at most 16 MiB. A vendor's own client gets this
+   * as its transport, and its own retries are turned off. Redirects are not followed: they are answers.
+   *
+   * @returns The last answer, whatever its status, with its body read; never one that is throttled.
+   * @throws {CosignError} `KEY_SERVICE_UNAVAILABLE` when there is no answer, `KEY_SERVICE_RATE_LIMITED` when
+   * it still asks us to come back later, `LIMIT_EXCEEDED`, or why the signal fired.
+   */
+  readonly fetch: (url: string, request?: PluginRequest) => Promise<Response>;
+  /**
+   * The same for what is not reached by HTTP: runs `attempt` within the budget of `service`, again while it
+   * answers that its trouble may pass.
+   */
+  readonly exchange: <T>(service: string, attempt: () => Promise<Attempt<T>>) => Promise<T>;
+  /** Reads a file of credentials. @throws {CosignError} `FILE_READ`, `LIMIT_EXCEEDED` beyond 1 MiB. */
+  readonly readFile: (path: string) => Promise<Uint8Array>;
+  /** Takes a secret that must never be shown: it is struck out of every message of this plugin. */
+  readonly secret: (text: string) => void;
+  /** Tells the user what was done, in a line on standard error. */
+  readonly tell: (line: string) => void;
+  /** Warns the user, in a line on standard error. */
+  readonly warn: (line: string) => void;
+}
+
+/** A public key as its backend has it. The engine parses it, and refuses weak ones. */
+export interface BackendKey {
+  /** SubjectPublicKeyInfo: PEM, or DER bytes. */
+  readonly publicKey: string | Uint8Array;
+  /**
+   * What its ECDSA and RSA signatures are over: SHA-256 wherever the key can (every generation of cosign
+   * verifies that), else what the key demands. Default `sha256`; without a meaning for Ed25519.
+   */
+  readonly digest?: SignatureDigestAlgorithm;
+}
+
+/**
+ * A key that is opened for signing: one for each key and run, asked by the main thread only. It has
+ * `signDigest`, or `signMessage`, or both. The engine checks each signature with the public key.
+ */
+export interface KeySession extends BackendKey {
+  /**
+   * Signs the digest of a message; `digest` says which. Answers ECDSA as ASN.1 DER, RSA as PKCS#1 v1.5. With it,
+   * blobs of any size are signed.
+   */
+  signDigest?(digest: Uint8Array, signal: AbortSignal): Promise<Uint8Array>;
+  /** Signs a message that must come whole: for Ed25519, and for backends that hash themselves. */
+  signMessage?(message: Uint8Array, signal: AbortSignal): Promise<Uint8Array>;
+  /** Whether it must not be asked twice at once, as a card that has one slot. Default false. */
+  readonly isSerial?: boolean;
+  /** Ends the session. Default: there is nothing to end. */
+  [Symbol.asyncDispose]?(): Promise<void>;
+}
+
+/** A key pair of ours that lies in somebody's store of secrets, as cosign puts it there. */
+export interface StoredKeyPair {
+  /** The private key, encrypted with `password`: PEM. */
+  readonly privatePem: string;
+  /** SubjectPublicKeyInfo: PEM. */
+  readonly publicPem: string;
+  readonly password: string;
+}
+
+/** What can be asked of the keys of a scheme. */
+export type KeyAbility = "publicKey" | "sign" | "create";
+
+/**
+ * Keys of one or more URI schemes. Each method is there exactly where the backend can do it. A service
+ * that keeps keys has `publicKey`, `open`, `create`; a store of secrets has `publicKey`, `readPair`, `store`.
+ */
 export interface KeyProvider {
-  publicKey(uri: string, context: PluginContext): Promise<PublicKey>;
-  /** Absent where the backend cannot sign. */
-  open?(uri: string, context: PluginContext): Promise<Signer>;
-  /** Absent where the backend cannot create keys. Answers the PEM of the public key. */
-  create?(uri: string, type: KeyType, context: PluginContext): Promise<string>;
+  /** Why an ability is missing, for each that is: one sentence, no final period. */
+  readonly lacks?: Readonly<Partial<Record<KeyAbility, string>>>;
+  /** The public key, by one request where the service allows it: it is asked for once a run. */
+  publicKey?(uri: string, context: PluginContext): Promise<BackendKey>;
+  /** Opens a key that signs where it lies. The context's signal ends the opening, not the session. */
+  open?(uri: string, context: PluginContext): Promise<KeySession>;
+  /** Makes a new key there. @param type The backend's own choice when absent: P-256 where it can. */
+  create?(uri: string, type: KeyType | undefined, context: PluginContext): Promise<BackendKey>;
+  /** Fetches the private key that lies in a store of secrets; it then signs here. */
+  readPair?(uri: string, context: PluginContext): Promise<Omit<StoredKeyPair, "publicPem">>;
+  /** Puts a new key pair, made by the engine, into a store of secrets. */
+  store?(uri: string, pair: StoredKeyPair, context: PluginContext): Promise<void>;
 }
 
 /** What a handler may ask of the engine. */

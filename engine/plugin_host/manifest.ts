@@ -13,6 +13,8 @@ interface DeclarationBase {
     /** Kinds of artifacts. */
     readonly artifact?: readonly string[] | undefined;
   };
+  /** The environment variables that it may see beside those every program needs; `*` for any end of a name. */
+  readonly env?: readonly string[] | undefined;
 }
 
 /**
@@ -33,6 +35,7 @@ export type PluginDeclaration = DeclarationBase &
 
 const name = v.pipe(v.string(), v.regex(/^[a-z0-9][a-z0-9-]{0,63}$/, "is no plugin name"));
 const scheme = v.pipe(v.string(), v.regex(/^[a-z][a-z0-9+.-]{0,31}$/, "is no scheme or kind"));
+const variable = v.pipe(v.string(), v.regex(/^(?:\w+\*?|\*)$/, "is no name of a variable"));
 const common = {
   name,
   api: v.literal(1),
@@ -41,6 +44,7 @@ const common = {
     key: v.optional(v.array(scheme)),
     artifact: v.optional(v.array(scheme)),
   }),
+  env: v.optional(v.array(variable)),
 };
 
 const declaration: v.GenericSchema<unknown, PluginDeclaration> = v.variant("source", [

@@ -1,6 +1,7 @@
 import { CosignError } from "../model/errors.ts";
-import type { ArtifactHandler, KeyProvider, PluginModule } from "./contract.ts";
+import type { ArtifactHandler, PluginModule } from "./contract.ts";
 import type { PluginDeclaration } from "./manifest.ts";
+import type { KeyBackend } from "./plugin_call.ts";
 
 /** Where the code of the built-in plugins is, by their names. */
 export type PluginLinks = Readonly<Record<string, () => Promise<PluginModule>>>;
@@ -23,11 +24,11 @@ export interface PluginEntry {
 export interface PluginTable {
   readonly entries: readonly PluginEntry[];
   /**
-   * The provider of a scheme; nothing for the schemes that the engine itself reads.
+   * Who has the keys of a scheme; nothing for the schemes that the engine itself reads.
    *
    * @throws {CosignError} `PLUGIN_UNAVAILABLE`, `PLUGIN_UNKNOWN`.
    */
-  keyProvider(scheme: string): Promise<KeyProvider | undefined>;
+  keyBackend(scheme: string): Promise<KeyBackend | undefined>;
   /**
    * The handler of a kind; nothing for the kinds that the engine itself handles.
    *
@@ -68,20 +69,28 @@ export function makePluginTable(
     byName.set(`${entry.provides}:${entry.name}`, entry);
   }
 
-  const load = async (provides: Provision, name: string): Promise<PluginModule | undefined> => {
+  const find = (provides: Provision, name: string): PluginEntry => {
     const entry = byName.get(`${provides}:${name}`);
     if (entry === undefined) throw unknownPlugin(provides, name, entries);
     if (!entry.available) throw unavailablePlugin(entry);
-    return entry.source === "engine" ? undefined : await links[entry.plugin]?.();
+    return entry;
   };
+  const load = async ({
+    source,
+    plugin,
+  }: Pick<PluginEntry, "source" | "plugin">): Promise<PluginModule | undefined> =>
+    source === "engine" ? undefined : await links[plugin]?.();
   return {
     entries,
-    keyProvider: async (scheme) => {
-      const module = await load("key", scheme);
-      return module === undefined ? undefined : provided(module.keys, scheme);
+    keyBackend: async (scheme) => {
+      const { plugin, source } = find("key", scheme);
+      const module = await load({ plugin, source });
+      if (module === undefined) return undefined;
+      const { env = [] } = declarations.find(({ name }) => name === plugin) ?? {};
+      return { plugin, env, provider: provided(module.keys, scheme) };
     },
     artifactHandler: async (kind) => {
-      const module = await load("artifact", kind);
+      const module = await load(find("artifact", kind));
       return module === undefined ? undefined : provided(module.artifacts, kind);
     },
   };

@@ -46,7 +46,7 @@ export function digestsOfBlob(
   if (evidence.kind === "dsse") return SUBJECT_DIGESTS;
   const named = evidence.digest === undefined ? [] : [evidence.digest.algorithm];
   // A transparency log names an artifact by SHA-256, or by the digest that goes with the key.
-  return [...new Set([...digestsToVerify(key.type, only), ...named, "sha256" as const])];
+  return [...new Set([...digestsToVerify(key, only), ...named, "sha256" as const])];
 }
 
 /**

@@ -176,7 +176,8 @@ async function signOne(
         },
       );
     }
-    const blob = await readBlob(source, { env, signal, keptBytes, algorithms: ["sha256"] });
+    const algorithms = [...new Set(["sha256" as const, signer.digest])];
+    const blob = await readBlob(source, { env, signal, keptBytes, algorithms });
     return { blob, signature: await signBlob(blob, signer, signal) };
   } catch (error) {
     if (!(error instanceof CosignError)) throw error;
@@ -188,8 +189,8 @@ async function signOne(
   }
 }
 
-function needsWhole({ privateKey, publicKey }: OpenedSigner): boolean {
-  return privateKey === undefined || publicKey.type === "ed25519";
+function needsWhole({ signDigest }: OpenedSigner): boolean {
+  return signDigest === undefined;
 }
 
 async function signBlob(
@@ -198,18 +199,16 @@ async function signBlob(
   signal: AbortSignal,
 ): Promise<Uint8Array> {
   if (blob.bytes !== undefined) return await signer.sign(blob.bytes, signal);
-  const digest = blob.digests.sha256;
-  const { privateKey, publicKey } = signer;
-  if (privateKey !== undefined && digest !== undefined && !needsWhole(signer)) {
-    // Loaded here, when the memory that the key's password cost is free again.
-    const { signDigest } = await import("../../crypto/digest_signature.ts");
-    return signDigest(privateKey, publicKey.type, digest);
+  const { publicKey, digest } = signer;
+  const hashed = blob.digests[digest];
+  if (signer.signDigest !== undefined && hashed !== undefined) {
+    return await signer.signDigest(hashed, signal);
   }
   const who = publicKey.type === "ed25519" ? "plain Ed25519 needs" : "this key's place needs";
   throw new CosignError(
     "LIMIT_EXCEEDED",
     `${who} the blob in memory: it has ${blob.sizeBytes} bytes, at most ${MAX_WHOLE_BYTES} are read`,
-    { hint: "Sign large files with an ECDSA or RSA key in a file" },
+    { hint: "Sign large files with an ECDSA or RSA key" },
   );
 }
 

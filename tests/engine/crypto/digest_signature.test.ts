@@ -117,8 +117,9 @@ test("digestsToVerify() names what a blob must be hashed with", () => {
     ["rsa-4096", ["sha256"]],
     ["ed25519", ["sha512"]],
   ];
-  for (const [type, names] of wanted) expect(digestsToVerify(type)).toEqual([...names] as never);
-  expect(digestsToVerify("rsa-2048", "sha512")).toEqual(["sha512"]);
+  for (const [type, names] of wanted)
+    expect(digestsToVerify({ type })).toEqual([...names] as never);
+  expect(digestsToVerify({ type: "rsa-2048" }, "sha512")).toEqual(["sha512"]);
 });
 
 test("verifyDigest() takes the detached signatures of every real cosign", () => {

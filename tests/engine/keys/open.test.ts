@@ -17,6 +17,7 @@ import {
 import { utf8 } from "../../../engine/model/bytes.ts";
 import { CosignError } from "../../../engine/model/errors.ts";
 import type { KeyProvider } from "../../../engine/plugin_host/contract.ts";
+import { pluginWorld } from "../../support/plugin_world.ts";
 import { listVectors, readCommands, readVectorText, unpackVectors } from "../../support/vectors.ts";
 
 setDefaultTimeout(60_000); // stretching passwords and making RSA keys takes its time on a busy machine
@@ -35,9 +36,10 @@ function context(changes: Partial<KeyContext> = {}): KeyContext {
     signal: new AbortController().signal,
     fetch,
     password: () => Promise.resolve(utf8(PASSWORD)),
-    keyProvider: (scheme) => {
+    keyBackend: (scheme) => {
       throw new CosignError("PLUGIN_UNKNOWN", `No plugin provides key scheme "${scheme}"`);
     },
+    pluginWorld: async () => pluginWorld(),
     ...changes,
   };
 }
@@ -159,25 +161,28 @@ describe("readPublicKey()", () => {
   });
 
   test("asks the plugin of another scheme", async () => {
-    const key = await readPublicKey(file("key-v1.pub"), context());
+    const publicKey = readVectorText("files/key-v1.pub");
     const asked: string[] = [];
     const provider: KeyProvider = {
       publicKey: (uri) => {
         asked.push(uri);
-        return Promise.resolve(key);
+        return Promise.resolve({ publicKey });
       },
+      lacks: { sign: "it is a notice board" },
     };
-    const keyProvider = (scheme: string) => {
+    const keyBackend = (scheme: string) => {
       asked.push(scheme);
-      return Promise.resolve(provider);
+      return Promise.resolve({ plugin: "acme", provider, env: [] });
     };
-    expect(await readPublicKey("awskms:///alias/x", context({ keyProvider }))).toBe(key);
-    expect(await readPublicKey("pkcs11:token=x;id=01", context({ keyProvider }))).toBe(key);
+    for (const uri of ["awskms:///alias/x", "pkcs11:token=x;id=01"]) {
+      const key = await readPublicKey(uri, context({ keyBackend }));
+      expect([key.uri, encodePublicKey(key)]).toEqual([uri, publicKey]);
+    }
     expect(asked).toEqual(["awskms", "awskms:///alias/x", "pkcs11", "pkcs11:token=x;id=01"]);
-    expect(await thrown(openSigner("awskms:///alias/x", context({ keyProvider })))).toEqual(
-      failure("KEY_UNSUPPORTED", "its backend only verifies"),
+    expect(await thrown(openSigner("awskms:///alias/x", context({ keyBackend })))).toEqual(
+      failure("KEY_UNSUPPORTED", "it is a notice board"),
     );
-    expect(await thrown(readPrivateKey("awskms:///alias/x", context({ keyProvider })))).toEqual(
+    expect(await thrown(readPrivateKey("awskms:///alias/x", context({ keyBackend })))).toEqual(
       failure("KEY_UNSUPPORTED", "do not leave their place"),
     );
   });

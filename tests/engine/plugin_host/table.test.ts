@@ -35,6 +35,7 @@ describe("makePluginTable()", () => {
     api: 1,
     source: "builtin",
     provides: { key: ["acme"] },
+    env: ["ACME_*"],
   };
   const later: PluginDeclaration = {
     name: "later",
@@ -50,20 +51,20 @@ describe("makePluginTable()", () => {
       return Promise.resolve({ keys: { acme: provider } });
     };
     const table = makePluginTable([ENGINE, acme, later], { acme: load });
-    expect(await table.keyProvider("file")).toBeUndefined();
+    expect(await table.keyBackend("file")).toBeUndefined();
     expect(await table.artifactHandler("image")).toBeUndefined();
     expect(loaded).toBe(0);
-    expect(await table.keyProvider("acme")).toBe(provider);
+    expect(await table.keyBackend("acme")).toEqual({ plugin: "acme", provider, env: ["ACME_*"] });
     expect(loaded).toBe(1);
   });
 
   test("says that what is declared without code is not available in this version", async () => {
     const table = makePluginTable([ENGINE, acme, later], {});
     for (const asked of [
-      table.keyProvider("laterkms"),
+      table.keyBackend("laterkms"),
       table.artifactHandler("wasm"),
       table.artifactHandler("blob"),
-      table.keyProvider("acme"),
+      table.keyBackend("acme"),
     ]) {
       const error = await thrown(asked);
       expect(error.code).toBe("PLUGIN_UNAVAILABLE");
@@ -73,12 +74,12 @@ describe("makePluginTable()", () => {
 
   test("says what would provide a scheme that nobody knows", async () => {
     const table = makePluginTable([ENGINE, later], {});
-    const error = await thrown(table.keyProvider("mykms"));
+    const error = await thrown(table.keyBackend("mykms"));
     expect(error.code).toBe("PLUGIN_UNKNOWN");
     expect(error.hint).toContain("sigstore-kms-mykms");
-    expect((await thrown(table.keyProvider("constructor"))).code).toBe("PLUGIN_UNKNOWN");
+    expect((await thrown(table.keyBackend("constructor"))).code).toBe("PLUGIN_UNKNOWN");
     expect((await thrown(table.artifactHandler("nope"))).code).toBe("PLUGIN_UNKNOWN");
-    expect((await thrown(table.keyProvider("a;b"))).hint).not.toContain("a;b");
+    expect((await thrown(table.keyBackend("a;b"))).hint).not.toContain("a;b");
   });
 
   test("refuses two claims to one scheme, also to one of the engine's own", () => {
