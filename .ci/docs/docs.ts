@@ -1,3 +1,5 @@
+import { reportJsonSchema } from "../../engine/batch/report/schema.ts";
+import { manifestJsonSchema } from "../../engine/batch/schema.ts";
 import { COMMANDS, GROUPS } from "../../engine/cli/commands.ts";
 import { compatibilityTable } from "./compatibility.ts";
 import { commandManual, programManual } from "./man.ts";
@@ -6,12 +8,14 @@ import { commandPage, indexPage } from "./markdown.ts";
 /** The folders that hold nothing but documents made here. */
 export const MADE_FOLDERS = ["docs/cli", "docs/man"] as const;
 
-/** Every document that is made from the tables of the command line, by its path. */
+/** Every document that is made from the tables of the command line and the schemas, by its path. */
 export function makeDocs(): ReadonlyMap<string, string> {
   const docs = new Map([
     ["docs/cli/README.md", indexPage(COMMANDS, GROUPS)],
     ["docs/man/cosign-ts.1", programManual(COMMANDS)],
     ["docs/compatibility.md", compatibilityTable(COMMANDS)],
+    ["docs/manifest.schema.json", schemaText(manifestJsonSchema())],
+    ["docs/report.schema.json", schemaText(reportJsonSchema())],
   ]);
   for (const [words, command] of Object.entries(COMMANDS)) {
     const name = words.replaceAll(" ", "-");
@@ -19,4 +23,8 @@ export function makeDocs(): ReadonlyMap<string, string> {
     docs.set(`docs/man/cosign-ts-${name}.1`, commandManual(words, command));
   }
   return docs;
+}
+
+function schemaText(schema: object): string {
+  return `${JSON.stringify(schema, null, 2)}\n`;
 }

@@ -55,7 +55,8 @@ export async function trustDemands(
   const thresholds = { logThreshold: isLogged ? 1 : 0, timestampThreshold: isStamped ? 1 : 0 };
   if (isKeyed) return { ...thresholds, sct: false };
   const hasOwnAuthorities = Boolean(flags["certificate-chain"] || flags["ca-roots"]);
-  const now = flags["verify-time"] === "now" || (hasOwnAuthorities && ignoreLog === true);
+  // Whoever names his own authorities and no log has nothing that states a time.
+  const now = flags["verify-time"] === "now" || (hasOwnAuthorities && !isLogged);
   const { certificate, sct } = flags;
   return {
     ...thresholds,

@@ -63,6 +63,23 @@ const DIGESTS: ReadonlyMap<string, SignatureDigestAlgorithm> = new Map([
   ["608648016503040202", "sha384"],
   ["608648016503040203", "sha512"],
 ]);
+/** Algorithms of signatures, and the digest that each is for; of those without one, any. */
+const SIGNATURES: ReadonlyMap<string, SignatureDigestAlgorithm | undefined> = new Map([
+  ["2a864886f70d010101", undefined], // rsaEncryption (RFC 3370 §3.2)
+  ["2a864886f70d01010e", "sha224"],
+  ["2a864886f70d01010b", "sha256"],
+  ["2a864886f70d01010c", "sha384"],
+  ["2a864886f70d01010d", "sha512"],
+  ["2a8648ce3d0201", undefined], // id-ecPublicKey, and curves: what Go's PKCS #7 writes and reads
+  ["2a8648ce3d030107", undefined],
+  ["2b81040022", undefined],
+  ["2b81040023", undefined],
+  ["2a8648ce3d040301", "sha224"], // RFC 5754 §3.3
+  ["2a8648ce3d040302", "sha256"],
+  ["2a8648ce3d040303", "sha384"],
+  ["2a8648ce3d040304", "sha512"],
+  ["2b6570", undefined], // Ed25519 (RFC 8419)
+]);
 const TAGS = {
   set: 0x31,
   generalizedTime: 0x18,
@@ -103,7 +120,7 @@ export function parseTimestamp(response: Uint8Array): Timestamp {
 function parseSignedData({ content }: DerElement): Timestamp {
   const [version, digests, encapsulated, ...rest] = derElements(content);
   parseDerUnsigned(version);
-  expectTag(digests, TAGS.set);
+  const announced = derElements(expectTag(digests, TAGS.set).content).map(digestOf);
   const [type, wrapped] = parseDerSequence(expectTag(encapsulated, TAG.sequence).raw);
   if (parseDerOid(type) !== OID.tstInfo) {
     throw new SyntaxError("the timestamp's content is of another type");
@@ -120,10 +137,14 @@ function parseSignedData({ content }: DerElement): Timestamp {
   if (listed.length > MAX_CERTIFICATES) {
     throw new SyntaxError(`the timestamp has more than ${MAX_CERTIFICATES} certificates`);
   }
+  const parsed = parseSigner(signer);
+  if (!announced.includes(parsed.digest)) {
+    throw new SyntaxError("the timestamp does not announce the digest of its signature");
+  }
   return {
     ...parseInfo(info),
     content: info,
-    signer: parseSigner(signer),
+    signer: parsed,
     certificates: listed.map(({ raw }) => parseCertificate(raw)),
   };
 }
@@ -160,7 +181,8 @@ function parseSigner(element: DerElement): TimestampSigner {
   );
   parseDerUnsigned(version);
   const [issuer, serial] = parseDerSequence(expectTag(identifier, TAG.sequence).raw);
-  expectTag(algorithm, TAG.sequence);
+  const name = digestOf(digest);
+  checkSignatureAlgorithm(algorithm, name);
   const listed = derElements(expectTag(attributes, TAGS.zero).content);
   const values = new Map<string, DerElement>();
   for (const each of listed) {
@@ -180,12 +202,23 @@ function parseSigner(element: DerElement): TimestampSigner {
   return {
     issuer: expectTag(issuer, TAG.sequence).raw,
     serialNumber: parseDerUnsigned(serial),
-    digest: digestOf(digest),
+    digest: name,
     attributes: signed,
     contentDigest: expectTag(values.get(OID.messageDigest), TAG.octetString).content,
     certificateHash: parseCertificateHash(values),
     signature: expectTag(signature, TAG.octetString).content,
   };
+}
+
+function checkSignatureAlgorithm(
+  element: DerElement | undefined,
+  digest: SignatureDigestAlgorithm,
+): void {
+  const [oid] = parseDerSequence(expectTag(element, TAG.sequence).raw);
+  const hex = parseDerOid(oid);
+  if (!SIGNATURES.has(hex) || (SIGNATURES.get(hex) ?? digest) !== digest) {
+    throw new SyntaxError("the timestamp's signature is of an algorithm that does not fit");
+  }
 }
 
 /** The first `ESSCertID` or `ESSCertIDv2` (RFC 5035 §3): that of the signer. */

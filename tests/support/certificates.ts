@@ -1,5 +1,6 @@
 import { createPublicKey, generateKeyPairSync, type KeyObject, sign } from "node:crypto";
 import { encodeDer, TAG } from "../../engine/crypto/der.ts";
+import { sha256 } from "../../engine/crypto/hash.ts";
 import { encodePem } from "../../engine/crypto/pem.ts";
 
 /** A certificate made for a test, with its private key. */
@@ -72,9 +73,10 @@ export function makeCertificate(options: CertificateOptions): TestCertificate {
   const issuerName = options.issuerName ?? options.issuer?.subject ?? options.subject;
   const extensions = extensionsOf(options);
   const version = options.version ?? 2;
+  const spki = options.spki ?? publicOf(privateKey);
   const tbs = sequence(
     ...(version === 0 ? [] : [encodeDer(0xa0, integer(version))]),
-    integer(1),
+    encodeDer(TAG.integer, serialOf(spki)),
     options.innerAlgorithm ?? algorithm,
     nameOf(issuerName),
     sequence(
@@ -82,7 +84,7 @@ export function makeCertificate(options: CertificateOptions): TestCertificate {
       timeOf(options.notAfter ?? "20360101000000Z"),
     ),
     nameOf(options.subject),
-    options.spki ?? publicOf(privateKey),
+    spki,
     ...(extensions.length === 0 ? [] : [encodeDer(0xa3, sequence(...extensions))]),
   );
   const digest = signer.asymmetricKeyType === "ed25519" ? null : "sha256";
@@ -119,6 +121,13 @@ export function makeLeaf(
     names: [[0x81, "mail@example.com"]],
     ...more,
   });
+}
+
+/** One issuer gives no number twice (RFC 5280 §4.1.2.2). */
+function serialOf(spki: Uint8Array): Uint8Array {
+  const serial = sha256(spki).subarray(0, 8);
+  serial[0] = ((serial[0] ?? 0) & 0x3f) | 0x40; // positive, and as long as it looks
+  return serial;
 }
 
 function publicOf(privateKey: KeyObject): Uint8Array {

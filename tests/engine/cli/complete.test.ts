@@ -21,8 +21,16 @@ describe("complete()", () => {
 
   test("knows flags, without deprecated and later ones", () => {
     expect(words("verify", "--out")).toEqual(["--output", "--output-file"]);
-    expect(words("verify", "image", "--insecure")).toEqual(["--insecure-ignore-tlog"]);
-    expect(words("verify", "--certificate-i")).toEqual([]);
+    expect(words("verify", "image", "--insecure")).toEqual([
+      "--insecure-ignore-sct",
+      "--insecure-ignore-tlog",
+    ]);
+    expect(words("verify", "--certificate-i")).toEqual([
+      "--certificate-identity",
+      "--certificate-identity-regexp",
+    ]);
+    expect(words("verify", "--sk")).toEqual(["--skip-unknown-platform"]);
+    expect(words("verify", "--certificate-c")).toEqual([]);
     expect(words("verify", "--he")).toEqual(["--help"]);
   });
 

@@ -78,7 +78,7 @@ describe("runCli()", () => {
       expect(code).toBe(0);
       expect(stdout).toContain("--insecure-ignore-tlog");
       // What a later version has is listed, and said to be.
-      expect(stdout).toMatch(/--certificate-identity identity .*; not in this version: refused$/m);
+      expect(stdout).toMatch(/--sk .*; not in this version: refused$/m);
     }
     expect((await cli(["registry"])).stdout).toContain("serve");
   });
@@ -318,11 +318,6 @@ describe("verify", () => {
         "USAGE",
         "exactly one of: key reference (--key) or certificate identity (--certificate-identity or --certificate-identity-regexp), must be provided. To determine which to use, inspect the bundle's 'verificationMaterial' field: if 'publicKey' is present, use key reference; if 'certificate' or 'x509CertificateChain' is present, use certificate identity",
       ],
-      [
-        ["--certificate-identity=a", "--certificate-oidc-issuer=b", IMAGE],
-        "FEATURE_UNAVAILABLE",
-        "Verification of keyless signatures is not available in this version",
-      ],
     ] as const) {
       expect((await verify(argv)).slice(1)).toEqual([code, message]);
     }
@@ -330,20 +325,7 @@ describe("verify", () => {
 
   test("refuses what asks for a later version, not what asks for nothing", async () => {
     const rest = ["--insecure-ignore-tlog", "--key", join(dir, "absent.pub"), IMAGE];
-    for (const flag of [
-      "--certificate-oidc-issuer=x",
-      "--certificate-github-workflow-ref=x",
-      "--certificate-email=x",
-      "--certificate-chain=x",
-      "--ca-roots=x",
-      "--sct=x",
-      "--enforce-sct",
-      "--use-signed-timestamps",
-      "--timestamp-certificate-chain=x",
-      "--experimental-oci11",
-      "--signature=x",
-      "--payload=x",
-    ]) {
+    for (const flag of ["--k8s-keychain", "--experimental-oci11", "--signature=x", "--payload=x"]) {
       expect([flag, (await verify([flag, ...rest]))[1]]).toEqual([flag, "FEATURE_UNAVAILABLE"]);
     }
     for (const flag of [
@@ -357,27 +339,6 @@ describe("verify", () => {
       "--private-infrastructure",
     ]) {
       expect([flag, (await verify([flag, ...rest]))[1]]).toEqual([flag, "KEY_NOT_FOUND"]);
-    }
-  });
-
-  test("names --insecure-ignore-tlog where the log is asked for", async () => {
-    const key = ["--key", join(dir, "absent.pub"), IMAGE];
-    for (const [argv, env] of [
-      [key, {}],
-      [["--compat=2", ...key], {}],
-      [["--insecure-ignore-tlog=false", "--compat=1", ...key], {}],
-      [["--compat=1", ...key], { COSIGN_EXPERIMENTAL: "1" }],
-    ] as const) {
-      const { stderr } = await cli(["verify", ...argv], env);
-      expect(stderr).toContain("code: LOG_UNAVAILABLE\n");
-      expect(stderr).toMatch(/^hint: .*--insecure-ignore-tlog/m);
-    }
-    for (const argv of [
-      ["--compat=1", ...key],
-      ["--private-infrastructure", ...key],
-      ["--insecure-ignore-tlog=1", ...key],
-    ]) {
-      expect((await verify(argv))[1]).toBe("KEY_NOT_FOUND");
     }
   });
 
@@ -411,6 +372,11 @@ describe("verify", () => {
     );
     const there = join(dir, "root.json");
     writeFileSync(there, "{}");
+    expect((await verify([`--trusted-root=${there}`, ...rest]))[1]).toBe("TRUST_INVALID");
+    writeFileSync(
+      there,
+      '{"mediaType":"application/vnd.dev.sigstore.trustedroot+json;version=0.1"}',
+    );
     expect((await verify([`--trusted-root=${there}`, ...rest]))[1]).toBe("KEY_NOT_FOUND");
   });
 });

@@ -110,15 +110,18 @@ describe("verify-blob with certificates", () => {
   test("judges a certificate by the present only where the user said that there is no log", async () => {
     const all = [...WHO, ...CHAIN, ...detached("leaf")];
     expect((await verify("--insecure-ignore-sct", ...all)).stderr).toContain(
-      "code: LOG_UNAVAILABLE",
+      "code: LOG_ENTRY_MISSING",
     );
     expect((await verify("--private-infrastructure", "--insecure-ignore-sct", ...all)).code).toBe(
       0,
     );
     const transparency = await verify("--insecure-ignore-tlog", ...all);
-    expect(transparency.stderr).toContain("hint: Verify without them: --insecure-ignore-sct");
+    expect(transparency.stderr).toContain("or verify without: --insecure-ignore-sct");
     const fulcio = await verify(...OWN, ...WHO, ...detached("leaf"));
-    expect(fulcio.stderr).toContain("hint: Name your own authorities with --certificate-chain");
+    expect(fulcio.stderr).toContain("code: TIME_UNKNOWN");
+    expect(fulcio.stderr).toMatch(/^hint: .*--verify-time now/m);
+    const now = await verify(...OWN, ...WHO, "--verify-time=now", ...detached("leaf"));
+    expect(now.stderr).toContain("code: CERTIFICATE_UNTRUSTED");
   });
 
   test("refuses other identities, issuers, authorities and uses", async () => {

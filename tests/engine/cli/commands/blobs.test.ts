@@ -304,14 +304,20 @@ describe("verify-blob", () => {
     expect(await words("--bundle", NEW, "--certificate-identity=x")).toContain(
       "--certificate-oidc-issuer or",
     );
-    expect(await words("--key", PUB, "--signature", DETACHED, "--trusted-root", PUB)).toContain(
+    const root = at("empty-root.json");
+    writeFileSync(
+      root,
+      '{"mediaType":"application/vnd.dev.sigstore.trustedroot+json;version=0.1"}',
+    );
+    expect(await words("--key", PUB, "--signature", DETACHED, "--trusted-root", root)).toContain(
       "--trusted-root only supported with --new-bundle-format",
     );
     expect(await words("--compat=1")).toContain(
       "exactly one of: key reference (--key), certificate",
     );
     const log = await cli(["verify-blob", "--key", PUB, "--bundle", NEW, BLOB]);
-    expect(log.stderr).toContain("code: LOG_UNAVAILABLE");
+    expect(log.stderr).toContain("code: LOG_ENTRY_MISSING");
+    expect(log.stderr).toMatch(/^hint: .*--insecure-ignore-tlog/m);
   });
 
   test("takes only the digest that --signature-digest-algorithm names", async () => {

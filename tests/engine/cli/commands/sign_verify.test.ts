@@ -66,6 +66,30 @@ describe("sign and verify", () => {
     expect((await verify(pinned)).code).toBe(0);
   });
 
+  test("want an entry in the log where the generation does, and name --insecure-ignore-tlog", async () => {
+    const { pinned } = await image("cli/unlogged");
+    await sign("--format=bundle", pinned);
+    const key = ["--key", file("cosign.pub"), pinned];
+    for (const [argv, env] of [
+      [key, {}],
+      [["--compat=2", ...key], {}],
+      [["--insecure-ignore-tlog=false", "--compat=1", ...key], {}],
+      [["--compat=1", ...key], { COSIGN_EXPERIMENTAL: "1" }],
+    ] as const) {
+      const { code, stderr } = await cli(["verify", ...argv], env);
+      expect(code).toBeGreaterThan(0);
+      expect(stderr).toContain("not enough verified log entries from transparency log: 0 < 1");
+      expect(stderr).toMatch(/^hint: .*--insecure-ignore-tlog/m);
+    }
+    for (const argv of [
+      ["--compat=1", ...key],
+      ["--private-infrastructure", ...key],
+      ["--insecure-ignore-tlog=1", ...key],
+    ]) {
+      expect((await cli(["verify", ...argv])).code).toBe(0);
+    }
+  });
+
   test("print the header on stderr and cosign's JSON on stdout", async () => {
     const { tagged, pinned } = await image("cli/output");
     await sign("--format=legacy", "-a", "env=prod", pinned);
