@@ -4,11 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { reportFormat } from "../../../engine/batch/report/report.ts";
 import type { ReportRun } from "../../../engine/batch/report/report_run.ts";
-import {
-  REASON_CODES,
-  reportJsonSchema,
-  reportLineProblem,
-} from "../../../engine/batch/report/schema.ts";
+import { REASON_CODES, reportLineProblem } from "../../../engine/batch/report/schema.ts";
 import { checkWritable, writePieces } from "../../../engine/io/pieces.ts";
 import { parseDigest } from "../../../engine/model/digest.ts";
 import { CosignError } from "../../../engine/model/errors.ts";
