@@ -43,15 +43,7 @@ const RSA_TYPES: ReadonlyMap<number, KeyType> = new Map([
 export function parsePublicKeyPem(pem: string, uri: string): PublicKey {
   const block = readPem(pem, uri);
   if (block.type === "PUBLIC KEY") return parsePublicKeyDer(block.bytes, uri);
-  if (block.type === "RSA PUBLIC KEY") {
-    const algorithm = encodeDer(
-      TAG.sequence,
-      encodeDer(TAG.oid, Uint8Array.fromHex(OID_RSA)),
-      encodeDer(TAG.null),
-    );
-    const key = encodeDer(TAG.bitString, Uint8Array.of(0), block.bytes);
-    return parsePublicKeyDer(encodeDer(TAG.sequence, algorithm, key), uri);
-  }
+  if (block.type === "RSA PUBLIC KEY") return parseRsaPublicKeyDer(block.bytes, uri);
   throw new CosignError(
     "KEY_INVALID",
     `Cannot read public key "${uri}": unknown Public key PEM file type: ${block.type}. Are you passing the correct public key?`,
@@ -77,6 +69,17 @@ export function parsePublicKeyDer(spki: Uint8Array, uri: string): PublicKey {
       },
     );
   }
+}
+
+/** Reads an RSAPublicKey (DER; RFC 8017 A.1.1), as `RSA PUBLIC KEY` has it; see {@link parsePublicKeyPem}. @throws {CosignError} */
+export function parseRsaPublicKeyDer(pkcs1: Uint8Array, uri: string): PublicKey {
+  const algorithm = encodeDer(
+    TAG.sequence,
+    encodeDer(TAG.oid, Uint8Array.fromHex(OID_RSA)),
+    encodeDer(TAG.null),
+  );
+  const key = encodeDer(TAG.bitString, Uint8Array.of(0), pkcs1);
+  return parsePublicKeyDer(encodeDer(TAG.sequence, algorithm, key), uri);
 }
 
 /** The public half of a private key, held to the same policy. @throws {CosignError} */

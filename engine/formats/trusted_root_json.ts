@@ -1,10 +1,10 @@
-import { parsePublicKeyDer } from "../crypto/public_key.ts";
+import { parsePublicKeyDer, parseRsaPublicKeyDer } from "../crypto/public_key.ts";
 import { encodeBase64, utf8 } from "../model/bytes.ts";
 import { CosignError } from "../model/errors.ts";
 import type { KeyType } from "../model/key.ts";
 import type { Json } from "./go_json.ts";
 import { type ProtobufMessage, parseProtobufJson } from "./protobuf_json.ts";
-import type { TrustedAuthority, TrustedLog, TrustedRoot } from "./trusted_root.ts";
+import type { TrustedAuthority, TrustedLog, TrustedRoot, Validity } from "./trusted_root.ts";
 import { encodeValidity, parseValidity } from "./validity_json.ts";
 import { parseCertificate } from "./x509.ts";
 
@@ -23,6 +23,10 @@ const KEY_DETAILS: Readonly<Record<KeyType, string>> = {
   "rsa-3072": "PKIX_RSA_PKCS1V15_3072_SHA256",
   "rsa-4096": "PKIX_RSA_PKCS1V15_4096_SHA256",
 };
+/** The one kind of key that is no SubjectPublicKeyInfo: of Sigstore's staging log of certificates of 2021. */
+const PKCS1_DETAILS = "PKCS1_RSA_PKCS1V5";
+/** Since when what has no beginning is valid: the format demands one, and no signature is older. */
+const BEGINNING = new Date(0);
 const MAX_MEMBERS = 128; // of each kind: Sigstore's own root has 4
 const MAX_CHAIN = 8;
 
@@ -70,7 +74,7 @@ function logJson({ baseUrl, key, keyId, validFor, operator }: TrustedLog): Json 
     publicKey: {
       rawBytes: encodeBase64(key.spki),
       keyDetails: KEY_DETAILS[key.type],
-      validFor: encodeValidity(validFor),
+      validFor: encodeValidity({ start: BEGINNING, ...validFor }),
     },
     logId: { keyId: encodeBase64(keyId) },
     ...(operator === undefined ? {} : { operator }),
@@ -81,7 +85,7 @@ function authorityJson({ uri, chain, validFor, operator }: TrustedAuthority): Js
   return {
     uri,
     certChain: { certificates: chain.map(({ der }) => ({ rawBytes: encodeBase64(der) })) },
-    validFor: encodeValidity(validFor),
+    validFor: encodeValidity({ start: BEGINNING, ...validFor }),
     ...(operator === undefined ? {} : { operator }),
   };
 }
@@ -99,16 +103,17 @@ function parseLog(log: ProtobufMessage): TrustedLog {
   }
   return {
     baseUrl,
-    key: readKey(der, baseUrl),
+    key: readKey(der, key.text("keyDetails"), baseUrl),
     keyId,
-    validFor: parseValidity(key.message("validFor")),
+    validFor: startedValidity(key.message("validFor"), baseUrl),
     ...operatorOf(log),
   };
 }
 
-function readKey(der: Uint8Array, baseUrl: string): TrustedLog["key"] {
+function readKey(der: Uint8Array, details: string, baseUrl: string): TrustedLog["key"] {
+  const parse = details === PKCS1_DETAILS ? parseRsaPublicKeyDer : parsePublicKeyDer;
   try {
-    return parsePublicKeyDer(der, baseUrl || "log");
+    return parse(der, baseUrl || "log");
   } catch (error) {
     if (!(error instanceof CosignError)) throw error;
     throw new SyntaxError(`The trusted root's log cannot be used: ${error.message}`, {
@@ -122,12 +127,22 @@ function parseAuthority(authority: ProtobufMessage): TrustedAuthority {
   if (chain.length === 0) {
     throw new SyntaxError("The trusted root has an authority without certificates");
   }
+  const uri = authority.text("uri");
   return {
-    uri: authority.text("uri"),
+    uri,
     chain: chain.map((each) => parseCertificate(each.bytes("rawBytes"))),
-    validFor: parseValidity(authority.message("validFor")),
+    validFor: startedValidity(authority.message("validFor"), uri),
     ...operatorOf(authority),
   };
+}
+
+/** An interval without its start is no open one: whoever wrote it has left something out. */
+function startedValidity(range: ProtobufMessage | undefined, whose: string): Validity {
+  const validity = parseValidity(range);
+  if (validity.start !== undefined) return validity;
+  throw new SyntaxError(
+    `The trusted root does not say since when "${whose.slice(0, 200)}" is valid: validFor has no start`,
+  );
 }
 
 function operatorOf(message: ProtobufMessage): { readonly operator?: string } {

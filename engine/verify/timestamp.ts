@@ -39,24 +39,34 @@ export function verifyTimestamp(
   }
   let why = "no trusted timestamp authority has made it";
   for (const authority of authorities) {
-    const certificate = certificateOf(timestamp, authority);
-    if (certificate === undefined) continue;
-    const refusal = refusalOf(timestamp, certificate, authority);
+    const named = certificatesNamed(timestamp, authority);
+    if (named.length === 0) continue;
+    const certificate = named.find((each) => isCertificateOf(timestamp, each));
+    const refusal =
+      certificate === undefined
+        ? "it names another certificate than the one that has signed it"
+        : refusalOf(timestamp, certificate, authority);
     if (refusal === undefined) return { time, authority };
     why = refusal;
   }
   throw new CosignError("TIMESTAMP_UNTRUSTED", `failed to verify timestamps: ${why}`);
 }
 
-/** The certificate that has signed: that of the authority where it is listed, else one that came along. */
-function certificateOf(
+/** By issuer and number: the authority's own before those that came along. Others may bear the same. */
+function certificatesNamed(
   { signer, certificates }: Timestamp,
   { chain }: TrustedAuthority,
-): Certificate | undefined {
-  return [...chain, ...certificates].find(
+): readonly Certificate[] {
+  return [...chain, ...certificates].filter(
     ({ issuer, serialNumber }) =>
       equalBytes(issuer, signer.issuer) && equalBytes(serialNumber, signer.serialNumber),
   );
+}
+
+/** Whether what was signed says that it was signed with this certificate (RFC 5816 §2.2.1). */
+function isCertificateOf({ signer }: Timestamp, { der }: Certificate): boolean {
+  const { algorithm, digest } = signer.certificateHash;
+  return equalBytes(hashOf(algorithm, der), digest);
 }
 
 function refusalOf(
@@ -70,10 +80,6 @@ function refusalOf(
   const [first] = chain;
   if (first?.isCa === false && !equalBytes(first.der, certificate.der)) {
     return "it is by another certificate than the trusted authority's";
-  }
-  const { certificateHash: hash } = signer;
-  if (!equalBytes(hashOf(hash.algorithm, certificate.der), hash.digest)) {
-    return "it names another certificate than the one that has signed it";
   }
   const uses = certificate.extendedKeyUsages ?? [];
   const isOnlyForThis = uses.length === 1 && uses[0] === USE.timeStamping;
