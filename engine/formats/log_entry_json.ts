@@ -1,7 +1,7 @@
 import { parseBase64, parseBase64Either } from "../model/bytes.ts";
 import { foldedValue, isObject } from "./go_json.ts";
 import type { InclusionProof, LogEntry } from "./log_entry.ts";
-import type { ProtobufMessage } from "./protobuf_json.ts";
+import { ProtobufMessage } from "./protobuf_json.ts";
 
 const HASH_BYTES = 32;
 const MAX_HASHES = 64; // a tree of 2^64 leaves
@@ -82,6 +82,48 @@ export function parseRekorBundle(value: unknown): LogEntry {
     body: parseBase64(body),
     promise: parseBase64(promise),
   };
+}
+
+/**
+ * Reads an entry as the API of Rekor v1 answers it: hashes in hexadecimal, two indices (rekor,
+ * `openapi.yaml`, `LogEntry`). Its kind is told by the body alone.
+ *
+ * @throws {SyntaxError} when it is none.
+ */
+export function parseApiEntry(value: unknown): LogEntry {
+  const entry = new ProtobufMessage(value, "The log's entry");
+  for (const name of ["body", "logID", "logIndex", "integratedTime"]) {
+    if (!entry.has(name)) throw new SyntaxError(`The log's entry lacks its ${name}`);
+  }
+  const verification = entry.message("verification");
+  const promise = verification?.bytes("signedEntryTimestamp") ?? new Uint8Array();
+  const proof = verification?.message("inclusionProof");
+  return {
+    logIndex: entry.count("logIndex"),
+    logId: hexOf(entry.text("logID"), "logID"),
+    integratedTime: entry.count("integratedTime"),
+    body: parseBase64(entry.text("body")),
+    ...(promise.length === 0 ? {} : { promise }),
+    ...(proof === undefined ? {} : { proof: parseApiProof(proof) }),
+  };
+}
+
+function parseApiProof(message: ProtobufMessage): InclusionProof {
+  const checkpoint = message.text("checkpoint");
+  return {
+    logIndex: message.count("logIndex"),
+    treeSize: message.count("treeSize"),
+    rootHash: hexOf(message.text("rootHash"), "rootHash"),
+    hashes: message
+      .list("hashes", MAX_HASHES)
+      .map((each) => hexOf(typeof each === "string" ? each : "", "hash")),
+    ...(checkpoint === "" ? {} : { checkpoint }),
+  };
+}
+
+function hexOf(text: string, name: string): Uint8Array {
+  if (/^[0-9a-f]{64}$/i.test(text)) return Uint8Array.fromHex(text);
+  throw new SyntaxError(`The log's entry has a ${name} that has not ${HASH_BYTES} bytes`);
 }
 
 function countOf(payload: object, name: string): number {

@@ -60,8 +60,7 @@ export function verifyLogEntry(
       { hint: "The trusted root does not know this log: name another with --trusted-root" },
     );
   }
-  const body = parsed(() => parseLogBody(entry.body));
-  checkBody(body, entry, about);
+  const body = checkLogBody(entry, about);
   if (evidence === "promise" && entry.promise === undefined) throw lacks("inclusion promise");
   if (evidence === "proof" && entry.proof === undefined) throw lacks("inclusion proof");
   if (entry.promise === undefined && entry.proof === undefined) {
@@ -80,6 +79,34 @@ export function verifyLogEntry(
     }
   }
   throw last;
+}
+
+/**
+ * Checks that an entry is about a signature, whoever has it in his log.
+ *
+ * @returns what the entry says.
+ * @throws {CosignError} `LOG_ENTRY_MISMATCH` when it is about something else, `LOG_ENTRY_INVALID` when it
+ * cannot be read.
+ */
+export function checkLogBody(entry: LogEntry, about: LoggedSignature): LogBody {
+  const body = parsed(() => parseLogBody(entry.body));
+  const { kindVersion } = entry;
+  if (
+    kindVersion !== undefined &&
+    (kindVersion.kind !== body.kind || kindVersion.version !== body.version)
+  ) {
+    throw invalid(
+      `it is called ${JSON.stringify(`${kindVersion.kind} ${kindVersion.version}`.slice(0, 80))}, its body is "${body.kind} ${body.version}"`,
+    );
+  }
+  checkSubject(body, about);
+  const bySigner = body.signatures.filter(({ verifier }) => isSigner(verifier, about.signer));
+  if (bySigner.length === 0) throw mismatch("another certificate or key than the signer's");
+  const same = bySigner.some(
+    ({ signature }) => signature === undefined || equalBytes(signature, about.signature),
+  );
+  if (!same) throw mismatch("another signature");
+  return body;
 }
 
 /**
@@ -189,24 +216,6 @@ function checkSignature(
     }
   }
   throw invalid(why);
-}
-
-function checkBody(body: LogBody, { kindVersion }: LogEntry, about: LoggedSignature): void {
-  if (
-    kindVersion !== undefined &&
-    (kindVersion.kind !== body.kind || kindVersion.version !== body.version)
-  ) {
-    throw invalid(
-      `it is called ${JSON.stringify(`${kindVersion.kind} ${kindVersion.version}`.slice(0, 80))}, its body is "${body.kind} ${body.version}"`,
-    );
-  }
-  checkSubject(body, about);
-  const bySigner = body.signatures.filter(({ verifier }) => isSigner(verifier, about.signer));
-  if (bySigner.length === 0) throw mismatch("another certificate or key than the signer's");
-  const same = bySigner.some(
-    ({ signature }) => signature === undefined || equalBytes(signature, about.signature),
-  );
-  if (!same) throw mismatch("another signature");
 }
 
 function checkSubject({ subject, kind }: LogBody, { content }: LoggedSignature): void {

@@ -1,11 +1,14 @@
 import {
   createHash,
   createPublicKey,
+  generateKeyPairSync,
   type KeyObject,
   sign,
   verify,
   X509Certificate,
 } from "node:crypto";
+import { verifyDigest } from "../../engine/crypto/digest_signature.ts";
+import { parsePublicKeyDer } from "../../engine/crypto/public_key.ts";
 import { concatBytes, utf8 } from "../../engine/model/bytes.ts";
 import { MerkleTree } from "./_sigstore_tree.ts";
 import type { SigstoreSettings } from "./sigstore_server.ts";
@@ -173,19 +176,21 @@ export function makeRekorV2(keys: {
   readonly publicKey: KeyObject;
 }): TestLog {
   const tree = new MerkleTree();
-  const name = "rekor2.test";
+  const name = "127.0.0.1"; // the host that it is served at, without the port
   const raw = spkiOf(keys.publicKey).slice(-32);
   const keyId = hashOf(concatBytes(utf8(`${name}\n`), Uint8Array.of(1), raw));
-  const checkpoint = (): string => checkpointOf(tree, name, name, keyId, keys.privateKey);
+  const witness = generateKeyPairSync("ed25519");
+  const checkpoint = (): string =>
+    cosigned(checkpointOf(tree, name, name, keyId, keys.privateKey), "witness.test", witness);
 
   const create = async (request: Request): Promise<Response> => {
-    let made: { readonly body: Uint8Array; readonly kind: string };
+    let body: Uint8Array;
     try {
-      made = canonicalV2(await request.json());
+      body = canonicalV2(await request.json());
     } catch (error) {
       return Response.json({ code: 3, message: String(error), details: [] }, { status: 400 });
     }
-    const known = tree.entries.findIndex((entry) => Buffer.compare(entry, made.body) === 0);
+    const known = tree.entries.findIndex((entry) => Buffer.compare(entry, body) === 0);
     if (known >= 0) {
       return Response.json(
         {
@@ -193,15 +198,15 @@ export function makeRekorV2(keys: {
           message: `an equivalent entry already exists in the transparency log with index ${known}`,
           details: [],
         },
-        { status: 409 },
+        { status: 409, headers: { "x-log-index": `${known}` } },
       );
     }
-    const index = tree.append(made.body);
+    const index = tree.append(body);
     return Response.json(
       {
         logIndex: String(index),
         logId: { keyId: keyId.toBase64() },
-        kindVersion: { kind: made.kind, version: "0.0.2" },
+        kindVersion: { kind: "hashedrekord", version: "0.0.2" },
         integratedTime: "0",
         inclusionPromise: null,
         inclusionProof: {
@@ -211,7 +216,7 @@ export function makeRekorV2(keys: {
           hashes: tree.proof(index).map((hash) => hash.toBase64()),
           checkpoint: { envelope: checkpoint() },
         },
-        canonicalizedBody: made.body.toBase64(),
+        canonicalizedBody: body.toBase64(),
       },
       { status: 201 },
     );
@@ -256,6 +261,23 @@ function checkpointOf(
   return `${text}\n\u2014 ${name} ${concatBytes(keyId.subarray(0, 4), signature).toBase64()}\n`;
 }
 
+/** Adds the signature of a witness (c2sp.org/tlog-cosignature). */
+function cosigned(
+  note: string,
+  name: string,
+  { privateKey, publicKey }: { readonly privateKey: KeyObject; readonly publicKey: KeyObject },
+): string {
+  const seconds = Math.floor(Date.now() / 1000);
+  const text = note.slice(0, note.indexOf("\n\n") + 1);
+  const signature = sign(null, utf8(`cosignature/v1\ntime ${seconds}\n${text}`), privateKey);
+  const time = new Uint8Array(8);
+  new DataView(time.buffer).setBigUint64(0, BigInt(seconds));
+  const raw = spkiOf(publicKey).slice(-32);
+  const keyId = hashOf(concatBytes(utf8(`${name}\n`), Uint8Array.of(4), raw));
+  const content = concatBytes(keyId.subarray(0, 4), time, new Uint8Array(signature));
+  return `${note}\u2014 ${name} ${content.toBase64()}\n`;
+}
+
 /** What Rekor v1 makes of a proposed entry, once the signature holds. Members in the order of RFC 8785. */
 function canonicalV1(proposed: Posted): Uint8Array {
   const { kind, apiVersion, spec } = proposed;
@@ -265,8 +287,8 @@ function canonicalV1(proposed: Posted): Uint8Array {
   if (kind === "hashedrekord" && apiVersion === "0.0.1") {
     const { algorithm, value } = spec.data.hash;
     const { content, publicKey } = spec.signature;
-    keyOf(textOf(publicKey.content));
-    if (!/^[0-9a-f]{64,128}$/.test(value)) throw new Error("invalid hash");
+    const key = keyOf(textOf(publicKey.content));
+    checkDigestSignature(key, algorithm, Uint8Array.fromHex(value), content);
     return entry({
       data: { hash: { algorithm, value } },
       signature: { content, publicKey: { content: publicKey.content } },
@@ -285,15 +307,18 @@ function canonicalV1(proposed: Posted): Uint8Array {
     const { envelope, verifiers } = spec.proposedContent;
     const { payload, payloadType, signatures } = JSON.parse(envelope);
     const bytes = Buffer.from(payload, "base64");
+    const signed = signatures.map(({ sig }: Posted) => {
+      const verifier = verifiers.find((each: string) =>
+        isSignedBy(textOf(each), paeOf(payloadType, bytes), sig),
+      );
+      if (verifier === undefined)
+        throw new Error("all signatures must have a key that verifies it");
+      return { signature: sig, verifier };
+    });
     return entry({
       envelopeHash: { algorithm: "sha256", value: hashOf(utf8(envelope)).toHex() },
       payloadHash: { algorithm: "sha256", value: hashOf(bytes).toHex() },
-      signatures: signatures.map(({ sig }: Posted) => ({
-        signature: sig,
-        verifier: verifiers.find((each: string) =>
-          isSignedBy(textOf(each), paeOf(payloadType, bytes), sig),
-        ),
-      })),
+      signatures: signed,
     });
   }
   if (kind === "intoto" && apiVersion === "0.0.1") {
@@ -312,60 +337,64 @@ function canonicalV1(proposed: Posted): Uint8Array {
   throw new Error(`unknown kind ${kind} ${apiVersion}`);
 }
 
-function canonicalV2(posted: Posted): { readonly body: Uint8Array; readonly kind: string } {
-  const { hashedRekordRequestV002: hashed, dsseRequestV002: dsse } = posted;
-  const verifierOf = ({ keyDetails, publicKey, x509Certificate }: Posted): object => {
-    const { rawBytes } = x509Certificate ?? publicKey;
-    if (typeof keyDetails !== "string" || !keyDetails.startsWith("PKIX_"))
-      throw new Error("keyDetails");
-    if (x509Certificate !== undefined) new X509Certificate(Buffer.from(rawBytes, "base64"));
-    return x509Certificate === undefined
-      ? { keyDetails, publicKey: { rawBytes } }
-      : { keyDetails, x509Certificate: { rawBytes } };
-  };
-  if (hashed !== undefined) {
-    const { content, verifier } = hashed.signature;
-    const algorithm =
-      ({ 32: "SHA2_256", 48: "SHA2_384", 64: "SHA2_512" } as Readonly<Record<number, string>>)[
-        Buffer.from(hashed.digest, "base64").length
-      ] ?? "";
-    const data = { algorithm, digest: hashed.digest };
-    const spec = {
-      hashedRekordV002: { data, signature: { content, verifier: verifierOf(verifier) } },
-    };
-    return {
-      kind: "hashedrekord",
-      body: utf8(JSON.stringify({ apiVersion: "0.0.2", kind: "hashedrekord", spec })),
-    };
-  }
-  const { envelope, verifiers } = dsse;
-  const payload = Buffer.from(envelope.payload, "base64");
-  const spec = {
-    dsseV002: {
-      payloadHash: { algorithm: "SHA2_256", digest: hashOf(payload).toBase64() },
-      signatures: envelope.signatures.map(({ sig }: Posted) => ({
-        content: sig,
-        verifier: verifierOf(
-          verifiers.find((each: Posted) =>
-            isSignedBy(pemOfVerifier(each), paeOf(envelope.payloadType, payload), sig),
-          ),
-        ),
-      })),
-    },
-  };
-  return { kind: "dsse", body: utf8(JSON.stringify({ apiVersion: "0.0.2", kind: "dsse", spec })) };
-}
-
-function pemOfVerifier({ publicKey, x509Certificate }: Posted): string {
+/** What Rekor v2 makes of a request: a `hashedrekord`, and nothing else (rekor-tiles, `service.go`). */
+function canonicalV2(posted: Posted): Uint8Array {
+  const { hashedRekordRequestV002: hashed } = posted;
+  if (hashed === undefined) throw new Error("invalid type, must be hashedrekord");
+  const { content, verifier } = hashed.signature;
+  const { keyDetails, publicKey, x509Certificate } = verifier;
+  const { rawBytes } = x509Certificate ?? publicKey;
+  const der = Buffer.from(rawBytes, "base64");
   const key =
     x509Certificate === undefined
-      ? createPublicKey({
-          key: Buffer.from(publicKey.rawBytes, "base64"),
-          format: "der",
-          type: "spki",
-        })
-      : new X509Certificate(Buffer.from(x509Certificate.rawBytes, "base64")).publicKey;
-  return pemOf(key);
+      ? createPublicKey({ key: der, format: "der", type: "spki" })
+      : new X509Certificate(der).publicKey;
+  const digest = new Uint8Array(Buffer.from(hashed.digest, "base64"));
+  const algorithm = digestOfKey(key);
+  if (keyDetails !== detailsOf(key)) throw new Error(`unsupported algorithm ${keyDetails}`);
+  checkDigestSignature(key, algorithm, digest, content);
+  const spec = {
+    hashedRekordV002: {
+      data: { algorithm: `SHA2_${algorithm.slice(3)}`, digest: hashed.digest },
+      signature: {
+        content,
+        verifier:
+          x509Certificate === undefined
+            ? { keyDetails, publicKey: { rawBytes } }
+            : { keyDetails, x509Certificate: { rawBytes } },
+      },
+    },
+  };
+  return utf8(JSON.stringify({ apiVersion: "0.0.2", kind: "hashedrekord", spec }));
+}
+
+/** The digest that a key's signatures must be over (sigstore, `algorithm_registry.go`). */
+function digestOfKey(key: KeyObject): "sha256" | "sha384" | "sha512" {
+  if (key.asymmetricKeyType === "ed25519") return "sha512";
+  const curve = key.asymmetricKeyDetails?.namedCurve;
+  return curve === "secp384r1" ? "sha384" : curve === "secp521r1" ? "sha512" : "sha256";
+}
+
+function detailsOf(key: KeyObject): string {
+  const { namedCurve, modulusLength } = key.asymmetricKeyDetails ?? {};
+  if (key.asymmetricKeyType === "ed25519") return "PKIX_ED25519_PH";
+  if (key.asymmetricKeyType === "rsa") return `PKIX_RSA_PKCS1V15_${modulusLength}_SHA256`;
+  const curve = namedCurve === "prime256v1" ? "256" : namedCurve?.slice(4, 7);
+  return `PKIX_ECDSA_P${curve}_SHA_${digestOfKey(key).slice(3)}`;
+}
+
+/** Both versions demand a signature over the digest that goes with the key; by Ed25519, Ed25519ph. */
+function checkDigestSignature(
+  key: KeyObject,
+  algorithm: string,
+  digest: Uint8Array,
+  signature: string,
+): void {
+  const wanted = digestOfKey(key);
+  if (algorithm !== wanted) throw new Error("entry algorithms are not allowed");
+  if (digest.length * 8 !== Number(wanted.slice(3))) throw new Error("invalid value for hash");
+  const publicKey = parsePublicKeyDer(spkiOf(key), "test");
+  verifyDigest(publicKey, { [wanted]: digest }, new Uint8Array(Buffer.from(signature, "base64")));
 }
 
 function keyOf(pem: string): KeyObject {
