@@ -1,20 +1,13 @@
 /** Why a flag has no effect in this version. */
 export const IGNORED: Readonly<Record<string, string>> = {
-  "fulcio-auth-flow": keyless(),
+  "fulcio-auth-flow": "nothing is signed here; cosign takes it all the same",
   "fulcio-url": keyless(),
-  "identity-token": keyless(),
+  "identity-token": "nothing is signed here; cosign takes it all the same",
   "insecure-ignore-sct": "there is no certificate that would need a timestamp when a key verifies",
   "insecure-skip-verify": keyless(),
   "max-workers":
     "the signatures of one image take a thread a few milliseconds; images at once: `batch verify --threads`",
   offline: "no log is asked as it is",
-  "oidc-client-id": keyless(),
-  "oidc-client-secret": keyless(),
-  "oidc-client-secret-file": keyless(),
-  "oidc-disable-ambient-providers": keyless(),
-  "oidc-issuer": keyless(),
-  "oidc-provider": keyless(),
-  "oidc-redirect-url": keyless(),
   "output-certificate": "signing with a key makes no certificate",
   recursive: "cosign itself signs the image that is named only",
   "rekor-entry-type": "nothing is uploaded to a log",

@@ -139,6 +139,14 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
     environment: false,
     load: async () => (await import("./commands/env.ts")).envCommand,
   }),
+  "debug providers": command({
+    brief: "Show which providers of identity tokens the environment has",
+    hidden: true,
+    flags: {},
+    args: NONE,
+    environment: false,
+    load: async () => (await import("./commands/debug_providers.ts")).debugProvidersCommand,
+  }),
   completion: command({
     brief: "Print the script that completes command lines in a shell",
     flags: COMPLETION_FLAGS,

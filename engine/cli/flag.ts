@@ -57,6 +57,15 @@ export type FlagValues<F extends FlagTable> = {
   readonly [Name in keyof F]: FlagValue<F[Name]>;
 };
 
+/** The same flags, taken where they have no effect. */
+export function withoutEffect<F extends FlagTable>(table: F): F {
+  const entries = Object.entries(table).map(([name, flag]) => [
+    name,
+    { ...flag, support: "accepted" },
+  ]);
+  return Object.fromEntries(entries) as F; // the types of the values are theirs still
+}
+
 /** The value of a flag that is not given. */
 export function initialValue(flag: Flag): unknown {
   switch (flag.type) {

@@ -52,7 +52,6 @@ export const REFUSED_COMMANDS: Readonly<Record<string, Command>> = {
     NONE,
     LOG_HINT,
   ),
-  ...later("debug providers", "List the providers of identity tokens", {}, NONE, LOG_HINT, true),
   ...device(
     "piv-tool attestation",
     "Show the attestation of a PIV device",

@@ -4,11 +4,11 @@ import { signMessage } from "../crypto/signature.ts";
 import type { Certificate } from "../formats/x509.ts";
 import { unlessAborted } from "../io/wait.ts";
 import { utf8 } from "../model/bytes.ts";
-import { CosignError, hasCode } from "../model/errors.ts";
+import { hasCode } from "../model/errors.ts";
 import type { KeyType } from "../model/key.ts";
 import type { Signer } from "../plugin_host/contract.ts";
 import type { CertificateRequest, IssuedCertificate } from "../transparency/fulcio.ts";
-import type { IdentityToken } from "../transparency/identity_token.ts";
+import { expiredToken, type IdentityToken } from "../transparency/identity_token.ts";
 
 /** What certificates are got with. */
 export interface KeylessOptions {
@@ -98,13 +98,7 @@ export function openKeyless(options: KeylessOptions): KeylessSigner {
 async function obtain(options: KeylessOptions, signal: AbortSignal): Promise<Held> {
   const { now, keyType = "ecdsa-p256" } = options;
   const token = await options.token(signal);
-  if (token.expiresAt <= now()) {
-    throw new CosignError(
-      "IDENTITY_EXPIRED",
-      `The identity token of "${token.issuer}" has expired at ${token.expiresAt.toISOString()}`,
-      { hint: "Log in again, and resume: what was signed is kept" },
-    );
-  }
+  if (token.expiresAt <= now()) throw expiredToken(token);
   const privateKey = generatePrivateKey(keyType);
   const publicKey = publicKeyOf(privateKey, "ephemeral key");
   const sign = (message: Uint8Array): Uint8Array => signMessage(privateKey, keyType, message);

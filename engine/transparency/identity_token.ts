@@ -62,6 +62,20 @@ export function parseIdentityToken(raw: string, audience?: string): IdentityToke
   };
 }
 
+/** Whether a text has the form of a token, and is no name of a file. */
+export function looksLikeToken(text: string): boolean {
+  return JWT.test(text.trim());
+}
+
+/** The error for a token that has expired, where a person must log in for another. */
+export function expiredToken({ issuer, expiresAt }: IdentityToken): CosignError {
+  return new CosignError(
+    "IDENTITY_EXPIRED",
+    `The identity token of "${issuer}" has expired at ${expiresAt.toISOString()}`,
+    { hint: "Log in again, and resume: what was signed is kept" },
+  );
+}
+
 function invalid(why: string): CosignError {
   return new CosignError("IDENTITY_TOKEN_INVALID", `Cannot use the identity token: ${why}`);
 }

@@ -121,7 +121,7 @@ export function describeReply({ status, body }: ServiceReply): string {
   } catch {
     text = new TextDecoder().decode(body);
   }
-  const line = text.replaceAll(/[\p{Cc}\s]+/gu, " ").trim();
+  const line = text.replaceAll(/[\p{Cc}\p{Cf}\s]+/gu, " ").trim();
   return line === "" ? `${status}` : `${status}: ${line.slice(0, MAX_SHOWN)}`;
 }
 

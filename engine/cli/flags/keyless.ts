@@ -1,3 +1,5 @@
+import { withoutEffect } from "../flag.ts";
+
 /** The certificate authority of keyless signatures. */
 export const FULCIO_FLAGS = {
   "fulcio-url": {
@@ -10,8 +12,7 @@ export const FULCIO_FLAGS = {
   },
   "identity-token": {
     type: "text",
-    support: "accepted",
-    brief: "identity token for keyless signing, or a file that holds it",
+    brief: "identity token: itself, a file that holds it, or - for standard input",
     placeholder: "token",
   },
   "insecure-skip-verify": {
@@ -22,17 +23,18 @@ export const FULCIO_FLAGS = {
   },
   "fulcio-auth-flow": {
     type: "text",
-    support: "accepted",
     brief: "how to log in for keyless signing",
     placeholder: "normal|device|token|client_credentials",
   },
 } as const;
 
+/** cosign takes them also where nothing is signed. */
+export const FULCIO_IGNORED_FLAGS: typeof FULCIO_FLAGS = withoutEffect(FULCIO_FLAGS);
+
 /** Who vouches for the identity of a keyless signature. */
 export const OIDC_FLAGS = {
   "oidc-issuer": {
     type: "text",
-    support: "accepted",
     brief: "OIDC provider that issues identity tokens",
     placeholder: "url",
     deprecated:
@@ -40,37 +42,31 @@ export const OIDC_FLAGS = {
   },
   "oidc-client-id": {
     type: "text",
-    support: "accepted",
     brief: "OIDC client id (default sigstore)",
     placeholder: "id",
   },
   "oidc-client-secret": {
     type: "text",
-    support: "accepted",
     brief: "OIDC client secret",
     placeholder: "secret",
   },
   "oidc-client-secret-file": {
     type: "text",
-    support: "accepted",
     brief: "file that holds the OIDC client secret",
     placeholder: "file",
   },
   "oidc-redirect-url": {
     type: "text",
-    support: "accepted",
-    brief: "OIDC redirect URL",
+    brief: "where the browser comes back to (default http://localhost:0/auth/callback)",
     placeholder: "url",
   },
   "oidc-provider": {
     type: "text",
-    support: "accepted",
-    brief: "where to take the identity token from",
+    brief: "provider of the environment that gives the identity token; see debug providers",
     placeholder: "name",
   },
   "oidc-disable-ambient-providers": {
     type: "bool",
-    support: "accepted",
     brief: "do not look for identity tokens of the environment",
   },
 } as const;

@@ -1,6 +1,6 @@
 import { PREDICATE_FLAGS } from "./attest.ts";
 import { SECURITY_KEY_FLAGS, SIGNATURE_DIGEST_FLAGS } from "./key.ts";
-import { CERTIFICATE_VERIFY_FLAGS, FULCIO_FLAGS, REKOR_FLAGS } from "./keyless.ts";
+import { CERTIFICATE_VERIFY_FLAGS, FULCIO_IGNORED_FLAGS, REKOR_FLAGS } from "./keyless.ts";
 import { REFERENCE_FLAGS, REGISTRY_FLAGS } from "./registry.ts";
 import { COMMON_VERIFY_FLAGS } from "./verify.ts";
 
@@ -44,7 +44,7 @@ export const VERIFY_ATTESTATION_FLAGS: typeof KEY &
   typeof SECURITY_KEY_FLAGS &
   typeof SIGNATURE_DIGEST_FLAGS &
   typeof CERTIFICATE_VERIFY_FLAGS &
-  typeof FULCIO_FLAGS &
+  typeof FULCIO_IGNORED_FLAGS &
   typeof REKOR_FLAGS &
   typeof REFERENCE_FLAGS &
   typeof REGISTRY_FLAGS = {
@@ -55,7 +55,7 @@ export const VERIFY_ATTESTATION_FLAGS: typeof KEY &
   ...SECURITY_KEY_FLAGS,
   ...SIGNATURE_DIGEST_FLAGS,
   ...CERTIFICATE_VERIFY_FLAGS,
-  ...FULCIO_FLAGS,
+  ...FULCIO_IGNORED_FLAGS,
   ...REKOR_FLAGS,
   ...REFERENCE_FLAGS,
   ...REGISTRY_FLAGS,

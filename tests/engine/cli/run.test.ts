@@ -89,7 +89,6 @@ describe("runCli()", () => {
       "bundle create",
       "trusted-root create",
       "signing-config create",
-      "debug providers",
       "piv-tool set-pin",
       "pkcs11-tool list-tokens",
     ]) {
