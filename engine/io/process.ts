@@ -13,6 +13,10 @@ export interface ProcessOptions {
   readonly env: Readonly<Record<string, string>>;
   readonly cwd?: string;
   readonly signal?: AbortSignal;
+  /** Time that it gets to end by itself (SIGTERM) before it is killed, in milliseconds. Default 0. */
+  readonly graceMs?: number;
+  /** Told what it writes to standard error, as it comes. */
+  readonly onStderr?: (bytes: Uint8Array) => void;
   /** The code of the error that is thrown when there is no result. */
   readonly failure: ErrorCode;
 }
@@ -48,12 +52,24 @@ export function runProcess(
       stdio: ["pipe", "pipe", "pipe"],
       ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
     });
+    const { graceMs = 0 } = options;
+    let why: CosignError | undefined;
+    let grace: ReturnType<typeof setTimeout> | undefined;
     const stop = (error: CosignError): void => {
-      child.kill("SIGKILL");
-      // A grandchild may hold the pipes open: do not wait for them.
-      child.stdout.destroy();
-      child.stderr.destroy();
-      finish(() => reject(error));
+      if (why !== undefined) return;
+      why = error;
+      const kill = (): void => {
+        child.kill("SIGKILL");
+        // A grandchild may hold the pipes open: do not wait for them.
+        child.stdout.destroy();
+        child.stderr.destroy();
+        finish(() => reject(error));
+      };
+      if (graceMs === 0) kill();
+      else {
+        child.kill("SIGTERM");
+        grace = setTimeout(kill, graceMs);
+      }
     };
     const timer = setTimeout(() => {
       stop(
@@ -67,15 +83,20 @@ export function runProcess(
       stop(new CosignError("CANCELLED", `Cannot run "${command}": cancelled`));
     const finish = (settle: () => void): void => {
       clearTimeout(timer);
+      clearTimeout(grace);
       signal?.removeEventListener("abort", onAbort);
       settle();
     };
     signal?.addEventListener("abort", onAbort, { once: true });
 
-    const collect = (stream: NodeJS.ReadableStream): Uint8Array[] => {
+    const collect = (
+      stream: NodeJS.ReadableStream,
+      tell?: (bytes: Uint8Array) => void,
+    ): Uint8Array[] => {
       const chunks: Uint8Array[] = [];
       let sizeBytes = 0;
       stream.on("data", (chunk: Uint8Array) => {
+        if (why === undefined) tell?.(chunk);
         sizeBytes += chunk.length;
         if (sizeBytes > maxOutputBytes) {
           stop(
@@ -89,7 +110,7 @@ export function runProcess(
       return chunks;
     };
     const stdout = collect(child.stdout);
-    const stderr = collect(child.stderr);
+    const stderr = collect(child.stderr, options.onStderr);
     child.stdin.on("error", () => {}); // EPIPE: a program need not read its input
     child.stdin.end(options.stdin ?? "");
     child.on("error", (error) => {
@@ -102,6 +123,8 @@ export function runProcess(
       );
     });
     child.on("close", (code) => {
+      const error = why;
+      if (error !== undefined) return finish(() => reject(error));
       finish(() =>
         resolve({ code: code ?? undefined, stdout: joined(stdout), stderr: joined(stderr) }),
       );

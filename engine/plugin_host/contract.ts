@@ -54,6 +54,14 @@ export interface PluginAnswer {
   readonly body: Uint8Array;
 }
 
+/** How `exchange` runs. */
+export interface ExchangeOptions {
+  /** Default: the context's. */
+  readonly signal?: AbortSignal;
+  /** Exchanges with the service at once, at best. Default 32. */
+  readonly atOnce?: number;
+}
+
 /** What a plugin gets, and all it gets. */
 export interface PluginContext {
   /** Ends the operation: everything that waits passes it on. */
@@ -74,7 +82,11 @@ export interface PluginContext {
    * The same for what is not reached by HTTP: runs `attempt` within the budget of `service`, again while it
    * answers that its trouble may pass.
    */
-  readonly exchange: <T>(service: string, attempt: () => Promise<Attempt<T>>) => Promise<T>;
+  readonly exchange: <T>(
+    service: string,
+    attempt: () => Promise<Attempt<T>>,
+    options?: ExchangeOptions,
+  ) => Promise<T>;
   /** Reads a file of credentials. @throws {CosignError} `FILE_READ`, `LIMIT_EXCEEDED` beyond 1 MiB. */
   readonly readFile: (path: string) => Promise<Uint8Array>;
   /** Takes a secret that must never be shown: it is struck out of every message of this plugin. */
@@ -139,6 +151,8 @@ export interface KeyProvider {
   open?(uri: string, context: PluginContext): Promise<KeySession>;
   /** Makes a new key there. @param type The backend's own choice when absent: P-256 where it can. */
   create?(uri: string, type: KeyType | undefined, context: PluginContext): Promise<BackendKey>;
+  /** The types that a new key at `uri` may have, in the backend's words: for `plugins check`. */
+  algorithms?(uri: string, context: PluginContext): Promise<readonly string[]>;
   /** Fetches the private key that lies in a store of secrets; it then signs here. */
   readPair?(uri: string, context: PluginContext): Promise<Omit<StoredKeyPair, "publicPem">>;
   /** Puts a new key pair, made by the engine, into a store of secrets. */

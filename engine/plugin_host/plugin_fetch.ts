@@ -1,4 +1,4 @@
-import type { Budgets } from "../io/budget.ts";
+import type { Budgets, Gate } from "../io/budget.ts";
 import { type HttpClient, readBody, redactUrl } from "../io/http.ts";
 import {
   type Attempt,
@@ -65,23 +65,20 @@ export function pluginExchange(
   { budgets, retry: pauses }: ServiceAccess,
   signal: AbortSignal,
 ): PluginContext["exchange"] {
-  return async (service, attempt) =>
-    await retry(
-      () =>
-        budgets.run(
-          `kms:${service}`,
-          CONCURRENCY,
-          async (gate) => {
-            const outcome = await attempt();
-            if ("transient" in outcome && outcome.transient.code === "KEY_SERVICE_RATE_LIMITED") {
-              gate.throttled(outcome.afterMs);
-            }
-            return outcome;
-          },
-          signal,
-        ),
-      { ...pauses, signal },
-    );
+  return async (service, attempt, options = {}) => {
+    const { atOnce = CONCURRENCY, signal: ends = signal } = options;
+    const tryOnce = (gate: Gate) =>
+      attempt().then((outcome) => {
+        if ("transient" in outcome && outcome.transient.code === "KEY_SERVICE_RATE_LIMITED") {
+          gate.throttled(outcome.afterMs && Math.min(outcome.afterMs, MAX_RETRY_AFTER_MS));
+        }
+        return outcome;
+      });
+    return await retry(() => budgets.run(`kms:${service}`, atOnce, tryOnce, ends), {
+      ...pauses,
+      signal: ends,
+    });
+  };
 }
 
 async function tryOnce(

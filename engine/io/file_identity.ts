@@ -1,0 +1,21 @@
+import { createHash } from "node:crypto";
+import { createReadStream } from "node:fs";
+import { stat } from "node:fs/promises";
+
+/**
+ * What tells a file from another one in its place, or from itself before a change: nobody can set the
+ * time of its last change.
+ *
+ * @throws {Error} Node's own.
+ */
+export async function fileIdentity(path: string): Promise<string> {
+  const { dev, ino, size, ctimeNs } = await stat(path, { bigint: true });
+  return `${dev}:${ino}:${size}:${ctimeNs}`;
+}
+
+/** The SHA-256 of a file, in hexadecimal digits. @throws {Error} Node's own. */
+export async function fileSha256(path: string): Promise<string> {
+  const hash = createHash("sha256");
+  for await (const piece of createReadStream(path)) hash.update(piece);
+  return hash.digest("hex");
+}
