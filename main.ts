@@ -25,11 +25,12 @@ async function main(): Promise<void> {
     runtime,
     stdout: standardOutput(1),
     stderr: standardOutput(2),
-    plugins: async () => {
+    plugins: async (declared = []) => {
       const { makePluginTable } = await import("./engine/plugin_host/table.ts");
       const { parsePluginManifest } = await import("./engine/plugin_host/manifest.ts");
       const { LINKS, MANIFEST } = await import("./plugins/builtin.ts");
-      return makePluginTable(parsePluginManifest(MANIFEST), LINKS);
+      const path = process.env["PATH"] ?? "";
+      return makePluginTable(parsePluginManifest(MANIFEST), LINKS, { declared, path });
     },
   });
   process.exitCode = isFaulty && code === 0 ? 1 : code;

@@ -1,8 +1,8 @@
 import { createHash } from "node:crypto";
 import { mkdirSync } from "node:fs";
-import { homedir } from "node:os";
-import { basename, isAbsolute, join } from "node:path";
+import { basename, join } from "node:path";
 import type { Environment } from "../io/env.ts";
+import { userDirectory } from "../io/user_directory.ts";
 import { CosignError, describeError } from "../model/errors.ts";
 
 /**
@@ -14,7 +14,7 @@ import { CosignError, describeError } from "../model/errors.ts";
  */
 export function defaultLedgerPath(manifest: string, env: Environment): string {
   const hint = "Name a file by --ledger";
-  const state = stateDirectory(env);
+  const state = userDirectory(env, "state");
   if (state === undefined) {
     throw new CosignError("LEDGER_UNREADABLE", "Cannot find a place for the ledger: no home", {
       hint,
@@ -35,19 +35,4 @@ export function defaultLedgerPath(manifest: string, env: Environment): string {
     .replaceAll(/[^A-Za-z0-9._-]/g, "_")
     .slice(0, 64);
   return join(directory, `${name}-${hash}.sqlite`);
-}
-
-function stateDirectory(env: Environment): string | undefined {
-  const named = env["XDG_STATE_HOME"];
-  if (named !== undefined && isAbsolute(named)) return named; // the standard passes over relative ones
-  const home = env["HOME"] ?? systemHome();
-  return home === undefined || home === "" ? undefined : join(home, ".local", "state");
-}
-
-function systemHome(): string | undefined {
-  try {
-    return homedir();
-  } catch {
-    return undefined; // a user without an entry, in a bare container
-  }
 }

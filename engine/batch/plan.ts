@@ -39,12 +39,6 @@ export interface PlanContext {
 /** What cannot be seen without the flags: policies, keys, contradictions, references. For `readManifest`. */
 export function checkPlan(manifest: BatchManifest, flags: BatchFlags): readonly Problem[] {
   const problems: Problem[] = [];
-  if (manifest.plugins.length > 0) {
-    problems.push({
-      path: ["plugins"],
-      message: "plugins other than the built-in ones are not available in this version",
-    });
-  }
   for (const [i, target] of manifest.targets.entries()) {
     const path = ["targets", i];
     try {

@@ -2,6 +2,7 @@ import { toJsonSchema } from "@valibot/to-json-schema";
 import * as v from "valibot";
 import { parseDurationMs } from "../model/duration.ts";
 import type { RecursivePolicy } from "../model/policy.ts";
+import { type ProcessDeclaration, USER_PLUGINS } from "../plugin_host/manifest.ts";
 
 /** What can be said of every target, or once for all in `defaults`. */
 export interface TargetSettings {
@@ -49,7 +50,7 @@ export interface ManifestPolicy {
 /** A batch manifest, as it stands in the file. */
 export interface BatchManifest {
   readonly version: 1;
-  readonly plugins: readonly unknown[];
+  readonly plugins: readonly ProcessDeclaration[];
   readonly defaults: TargetSettings;
   readonly policies: Readonly<Record<string, ManifestPolicy>>;
   readonly targets: readonly ManifestTarget[];
@@ -110,7 +111,7 @@ const targetSchemas = {
 
 const top = {
   version: v.literal(1),
-  plugins: v.exactOptional(v.array(v.unknown())),
+  plugins: v.exactOptional(USER_PLUGINS),
   defaults: v.exactOptional(v.strictObject(settings)),
   policies: v.exactOptional(
     v.record(

@@ -2,7 +2,7 @@ import type { Conventions } from "../artifacts/conventions.ts";
 import type { BatchFlags } from "../batch/settings.ts";
 import type { RunKey } from "../keys/key_ring.ts";
 import type { RegistryOptions } from "../registry/session.ts";
-import type { Invocation } from "./command.ts";
+import type { Invocation, World } from "./command.ts";
 import type { FlagValues } from "./flag.ts";
 import type { BATCH_RUN_FLAGS } from "./flags/batch.ts";
 import type { GLOBAL_FLAGS } from "./flags/global.ts";
@@ -25,6 +25,8 @@ export interface OpenOptions {
   readonly signal: AbortSignal;
   /** Standard input is the list of targets, not a password. */
   readonly stdinIsTaken: boolean;
+  /** The plugins, those of the manifest among them. */
+  readonly plugins: World["plugins"];
 }
 
 /** The keys of a batch, and what closes them. */

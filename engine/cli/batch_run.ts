@@ -8,7 +8,7 @@ import { openScreen } from "../io/screen.ts";
 import type { BatchCall } from "./batch_call.ts";
 import { endings, tellEvent, tellUnfinished } from "./batch_ending.ts";
 import { Progress } from "./batch_progress.ts";
-import { dryRun, openSource, type Source } from "./batch_source.ts";
+import { dryRun, openSource, pluginsOf, type Source } from "./batch_source.ts";
 import { tableLines } from "./batch_table.ts";
 import { BatchResources, startSpareThread } from "./batch_work.ts";
 import { namedGeneration } from "./generation.ts";
@@ -35,7 +35,7 @@ export async function runBatchCommand(batch: BatchCall): Promise<number> {
   const spare = startSpareThread();
   try {
     const source = await openSource(call.args[0] ?? "-", batch.flags);
-    if (source.kinds.length > 0) await requireKinds(source.kinds, call);
+    await checkPlugins(source, batch);
     if (flags["dry-run"]) return await dryRun(source, batch);
     const path = placeOfLedger(source, batch);
     const ledger = Ledger.open(path);
@@ -58,10 +58,15 @@ interface Opened {
   readonly spare: SpareThread;
 }
 
-/** @throws {CosignError} `PLUGIN_UNAVAILABLE` or `PLUGIN_UNKNOWN`, before anything is started. */
-async function requireKinds(kinds: readonly string[], call: BatchCall["call"]): Promise<void> {
-  const plugins = await call.plugins();
-  for (const kind of kinds) await plugins.artifactHandler(kind);
+/**
+ * Looks at what the manifest wants of plugins, before anything is started.
+ *
+ * @throws {CosignError} `PLUGIN_MANIFEST_INVALID`, `PLUGIN_UNAVAILABLE`, `PLUGIN_UNKNOWN`.
+ */
+async function checkPlugins(source: Source, batch: BatchCall): Promise<void> {
+  if (source.kinds.length === 0 && source.plugins.length === 0) return;
+  const plugins = await pluginsOf(source, batch)();
+  for (const kind of source.kinds) await plugins.artifactHandler(kind);
 }
 
 async function runWithLedger(

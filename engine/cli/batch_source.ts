@@ -19,9 +19,11 @@ import { readFileBytes } from "../io/files.ts";
 import { stdinLines } from "../io/lines.ts";
 import { LocalShared } from "../io/shared.ts";
 import type { RunKey } from "../keys/key_ring.ts";
+import type { UserPlugins } from "../plugin_host/table.ts";
 import { openRegistry } from "../registry/client.ts";
 import type { Registry } from "../registry/session.ts";
 import type { BatchCall } from "./batch_call.ts";
+import type { World } from "./command.ts";
 import { namedGeneration } from "./generation.ts";
 import { usage } from "./parse.ts";
 import { printableLine } from "./printable.ts";
@@ -37,6 +39,8 @@ export interface Source {
   readonly keys: readonly string[];
   /** The kinds of artifacts that the targets say they are. */
   readonly kinds: readonly string[];
+  /** The plugins that it declares. */
+  readonly plugins: readonly UserPlugins[];
   readonly plan: (context: PlanContext) => AsyncIterable<PlanItem>;
 }
 
@@ -49,6 +53,7 @@ export async function openSource(name: string, flags: BatchFlags): Promise<Sourc
       digest: "",
       keys: keysForLines(flags),
       kinds: [],
+      plugins: [],
       plan: (context) => planLines(stdinLines(context.signal), context),
     };
   }
@@ -63,6 +68,7 @@ export async function openSource(name: string, flags: BatchFlags): Promise<Sourc
     ...(total === undefined ? {} : { total }),
     keys: keysOfManifest(manifest, flags, base),
     kinds: kindsOfManifest(manifest),
+    plugins: manifest.plugins.length === 0 ? [] : [{ where: name, declarations: manifest.plugins }],
     plan: (context) => planManifest(manifest, base, context),
   };
 }
@@ -118,4 +124,9 @@ export async function dryRun(
   call.stderr.write(`${counts.targets} targets, ${counts.faults} errors; nothing was done\n`);
   const tally = { passed: counts.targets, failed: 0, error: counts.faults, skipped: 0, open: 0 };
   return batchExitCode({ tally, complete: true }, namedGeneration(call.flags.compat));
+}
+
+/** The plugins of a run: the user's, and those that the manifest declares. */
+export function pluginsOf({ plugins }: Source, { call }: BatchCall): World["plugins"] {
+  return (declared = []) => call.plugins([...plugins, ...declared]);
 }

@@ -8,7 +8,7 @@ import { LocalShared } from "../io/shared.ts";
 import type { ErrorReport } from "../model/errors.ts";
 import { openRegistry } from "../registry/client.ts";
 import type { BatchCall, BatchKeys } from "./batch_call.ts";
-import { contextOf, type Source } from "./batch_source.ts";
+import { contextOf, pluginsOf, type Source } from "./batch_source.ts";
 
 /** Jobs given to a worker beyond those it works on: the places of jobs that pause are lent to them. */
 const LENT_PLACES = 4;
@@ -78,6 +78,7 @@ export class BatchResources {
     const opened = await openKeys(this.#source.keys, {
       signal: this.#ended.signal,
       stdinIsTaken,
+      plugins: pluginsOf(this.#source, this.#batch),
     });
     this.#keys = opened;
     return opened;

@@ -1,6 +1,6 @@
 import type { Environment } from "../io/env.ts";
 import { CosignError } from "../model/errors.ts";
-import type { PluginTable } from "../plugin_host/table.ts";
+import type { PluginTable, UserPlugins } from "../plugin_host/table.ts";
 import type { FlagTable, FlagValues } from "./flag.ts";
 import { GLOBAL_FLAGS } from "./flags/global.ts";
 import { refuseLater } from "./refuse_later.ts";
@@ -24,8 +24,8 @@ export interface World {
   readonly runtime: { readonly name: string; readonly platform: string };
   readonly stdout: DataOutput;
   readonly stderr: Output;
-  /** The plugins; nothing of them is loaded before this is called. */
-  readonly plugins: () => Promise<PluginTable>;
+  /** The plugins; nothing of them is loaded before this is called. @param declared The user's own. */
+  readonly plugins: (declared?: readonly UserPlugins[]) => Promise<PluginTable>;
 }
 
 /** One call of a command. */

@@ -129,6 +129,19 @@ function showCompletion(line: readonly string[], world: World): number {
   return EXIT.ok;
 }
 
+/**
+ * The plugins, the user's own among them. What `--plugins` names is checked at once; what lies in his
+ * configuration only when a plugin is asked for.
+ */
+async function pluginsFor(flag: unknown, world: World): Promise<World["plugins"]> {
+  const file = choiceOf(flag);
+  const read = async () =>
+    await (await import("./user_plugins.ts")).readUserPlugins(file, world.env);
+  const known = file === undefined ? undefined : await read();
+  if (known !== undefined) await world.plugins(known);
+  return async (declared = []) => await world.plugins([...(known ?? (await read())), ...declared]);
+}
+
 async function perform(
   path: readonly string[],
   command: Command,
@@ -145,7 +158,10 @@ async function perform(
     process: { stdout, stderr: world.stderr },
     perform: async (found) => {
       try {
-        outcome = { code: await found.run({ ...world, stdout, flags, given, args, fail }) };
+        const plugins = await pluginsFor(flags["plugins"], world);
+        outcome = {
+          code: await found.run({ ...world, plugins, stdout, flags, given, args, fail }),
+        };
       } catch (error) {
         outcome = { error };
       }

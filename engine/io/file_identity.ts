@@ -19,3 +19,11 @@ export async function fileSha256(path: string): Promise<string> {
   for await (const piece of createReadStream(path)) hash.update(piece);
   return hash.digest("hex");
 }
+
+const WRITABLE_BY_ANYBODY = 0o002;
+
+/** Whether every user of the machine can write to a file. @throws {Error} Node's own. */
+export async function isWritableByAnybody(path: string): Promise<boolean> {
+  const { mode } = await stat(path);
+  return process.platform !== "win32" && (mode & WRITABLE_BY_ANYBODY) !== 0;
+}

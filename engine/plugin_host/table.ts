@@ -1,10 +1,25 @@
+import { findProgram } from "../io/find_program.ts";
 import { CosignError } from "../model/errors.ts";
-import type { ArtifactHandler, PluginModule } from "./contract.ts";
-import type { PluginDeclaration } from "./manifest.ts";
+import type { ArtifactHandler, KeyProvider, PluginModule } from "./contract.ts";
+import type { PluginDeclaration, ProcessDeclaration } from "./manifest.ts";
 import type { KeyBackend } from "./plugin_call.ts";
 
 /** Where the code of the built-in plugins is, by their names. */
 export type PluginLinks = Readonly<Record<string, () => Promise<PluginModule>>>;
+
+/** Plugins that a user declared. */
+export interface UserPlugins {
+  /** The file that declares them, for messages. */
+  readonly where: string;
+  readonly declarations: readonly ProcessDeclaration[];
+}
+
+/** Plugins that do not come with this program. */
+export interface ForeignPlugins {
+  readonly declared: readonly UserPlugins[];
+  /** The `PATH`, where `sigstore-kms-SCHEME` is looked for when nobody declares a scheme. */
+  readonly path: string;
+}
 
 /** What a plugin can provide. */
 export type Provision = "key" | "artifact";
@@ -16,6 +31,10 @@ export interface PluginEntry {
   readonly name: string;
   readonly plugin: string;
   readonly source: PluginDeclaration["source"];
+  /** The file that declares it; absent for what comes with this program. */
+  readonly where?: string;
+  /** The program and its first arguments, of a `process`. */
+  readonly command?: readonly string[];
   /** Whether this version can do it. */
   readonly available: boolean;
 }
@@ -37,6 +56,12 @@ export interface PluginTable {
   artifactHandler(kind: string): Promise<ArtifactHandler | undefined>;
 }
 
+/** Programs of plugins are called so, as cosign calls them: `sigstore-kms-SCHEME`. */
+export const PROGRAM_PREFIX = "sigstore-kms-";
+
+/** Schemes that may be looked for on the PATH: nothing that leads elsewhere. */
+const SCHEME_ON_PATH = /^[a-z0-9][a-z0-9-]*$/;
+
 /** What the engine has code for; the rest of what it declares comes with a later version. */
 const ENGINE_HAS: Readonly<Record<Provision, ReadonlySet<string>>> = {
   key: new Set(["file", "env", "http", "https"]),
@@ -46,72 +71,120 @@ const ENGINE_HAS: Readonly<Record<Provision, ReadonlySet<string>>> = {
 /**
  * Makes the table of all plugins.
  *
- * @param declarations What is declared, the engine's own first.
+ * @param declarations What comes with this program, the engine's own first.
  * @throws {CosignError} `PLUGIN_MANIFEST_INVALID` when two claim the same scheme or kind.
  */
 export function makePluginTable(
   declarations: readonly PluginDeclaration[],
   links: PluginLinks,
+  { declared, path }: ForeignPlugins = { declared: [], path: "" },
 ): PluginTable {
-  const entries = declarations.flatMap((declaration) => [
-    ...entriesOf(declaration, "key", links),
-    ...entriesOf(declaration, "artifact", links),
-  ]);
-  const byName = new Map<string, PluginEntry>();
-  for (const entry of entries) {
-    const other = byName.get(`${entry.provides}:${entry.name}`);
-    if (other !== undefined) {
-      throw new CosignError(
-        "PLUGIN_MANIFEST_INVALID",
-        `Cannot use plugin "${entry.plugin}": "${entry.name}" is claimed by "${other.plugin}" already`,
-      );
-    }
-    byName.set(`${entry.provides}:${entry.name}`, entry);
+  const all = [
+    ...declarations.map((declaration) => ({ declaration })),
+    ...declared.flatMap(({ where, declarations: theirs }) =>
+      theirs.map((declaration) => ({ where, declaration })),
+    ),
+  ];
+  const byName = new Map<string, Claim>();
+  for (const claim of all.flatMap((each) => claimsOf(each, links))) {
+    const { provides, name } = claim.entry;
+    const other = byName.get(`${provides}:${name}`);
+    if (other !== undefined) throw claimedTwice(claim.entry, other.entry);
+    byName.set(`${provides}:${name}`, claim);
   }
+  const entries = [...byName.values()].map(({ entry }) => entry);
 
-  const find = (provides: Provision, name: string): PluginEntry => {
-    const entry = byName.get(`${provides}:${name}`);
-    if (entry === undefined) throw unknownPlugin(provides, name, entries);
-    if (!entry.available) throw unavailablePlugin(entry);
-    return entry;
+  const find = (provides: Provision, name: string): Claim => {
+    const claim = byName.get(`${provides}:${name}`);
+    if (claim === undefined) throw unknownPlugin(provides, name, entries);
+    if (!claim.entry.available) throw unavailablePlugin(claim.entry);
+    return claim;
   };
-  const load = async ({
-    source,
-    plugin,
-  }: Pick<PluginEntry, "source" | "plugin">): Promise<PluginModule | undefined> =>
-    source === "engine" ? undefined : await links[plugin]?.();
+  const onPath = async (scheme: string): Promise<KeyBackend | undefined> => {
+    if (byName.has(`key:${scheme}`) || !SCHEME_ON_PATH.test(scheme)) return undefined;
+    const file = findProgram(`${PROGRAM_PREFIX}${scheme}`, path);
+    return file === undefined ? undefined : await backendOnPath(scheme, file);
+  };
   return {
     entries,
     keyBackend: async (scheme) => {
-      const { plugin, source } = find("key", scheme);
-      const module = await load({ plugin, source });
-      if (module === undefined) return undefined;
-      const { env = [] } = declarations.find(({ name }) => name === plugin) ?? {};
-      return { plugin, env, provider: provided(module.keys, scheme) };
+      const found = await onPath(scheme);
+      if (found !== undefined) return found;
+      const { declaration } = find("key", scheme);
+      const { name: plugin, env = [] } = declaration;
+      if (declaration.source === "engine") return undefined;
+      const provider =
+        declaration.source === "process"
+          ? await programOf(declaration)
+          : provided((await links[plugin]?.())?.keys, scheme);
+      return { plugin, env, provider };
     },
     artifactHandler: async (kind) => {
-      const module = await load(find("artifact", kind));
-      return module === undefined ? undefined : provided(module.artifacts, kind);
+      const { source, name: plugin } = find("artifact", kind).declaration;
+      return source === "engine" ? undefined : provided((await links[plugin]?.())?.artifacts, kind);
     },
   };
 }
 
-function entriesOf(
-  declaration: PluginDeclaration,
-  provides: Provision,
+/** A scheme or kind, and the declaration that claims it. */
+interface Claim {
+  readonly entry: PluginEntry;
+  readonly declaration: PluginDeclaration;
+}
+
+function claimsOf(
+  { where, declaration }: { readonly where?: string; readonly declaration: PluginDeclaration },
   links: PluginLinks,
-): readonly PluginEntry[] {
-  const { name: plugin, source } = declaration;
-  return (declaration.provides[provides] ?? []).map((name) => ({
-    provides,
-    name,
-    plugin,
-    source,
-    available:
-      source === "engine"
-        ? ENGINE_HAS[provides].has(name)
-        : source === "builtin" && Object.hasOwn(links, plugin),
-  }));
+): readonly Claim[] {
+  const { name: plugin, source, provides } = declaration;
+  return (["key", "artifact"] as const).flatMap((kind) =>
+    (provides[kind] ?? []).map((name) => ({
+      declaration,
+      entry: {
+        provides: kind,
+        name,
+        plugin,
+        source,
+        ...(where === undefined ? {} : { where }),
+        ...(declaration.source === "process" ? { command: declaration.command } : {}),
+        available: isAvailable(declaration, kind, name, links),
+      },
+    })),
+  );
+}
+
+function isAvailable(
+  { source, name: plugin }: PluginDeclaration,
+  provides: Provision,
+  name: string,
+  links: PluginLinks,
+): boolean {
+  switch (source) {
+    case "engine":
+      return ENGINE_HAS[provides].has(name);
+    case "builtin":
+      return Object.hasOwn(links, plugin);
+    case "process":
+      return true; // whether its program is there is seen when it is asked
+    case "planned":
+      return false;
+  }
+}
+
+async function programOf(declaration: ProcessDeclaration): Promise<KeyProvider> {
+  const { processProvider } = await import("./process/provider.ts");
+  const { name: plugin, command, sha256, timeoutSeconds } = declaration;
+  const timeoutMs = timeoutSeconds === undefined ? undefined : timeoutSeconds * 1000;
+  return processProvider({ plugin, command, sha256, timeoutMs });
+}
+
+/** A program that nobody declared sees no more variables than it must. */
+async function backendOnPath(scheme: string, file: string): Promise<KeyBackend> {
+  const { processProvider } = await import("./process/provider.ts");
+  const variables = `${scheme.toUpperCase().replaceAll("-", "_")}_*`;
+  const hint = `It sees of the environment what every program needs, and ${variables}: what else it needs, declare in plugins.json under "env"`;
+  const provider = processProvider({ plugin: scheme, command: [file], hint });
+  return { plugin: scheme, env: [variables], provider };
 }
 
 function provided<T>(table: Readonly<Record<string, T>> | undefined, name: string): T {
@@ -120,6 +193,18 @@ function provided<T>(table: Readonly<Record<string, T>> | undefined, name: strin
     throw new TypeError(`The plugin that declares "${name}" has no code for it`);
   }
   return found;
+}
+
+function claimedTwice(entry: PluginEntry, other: PluginEntry): CosignError {
+  const from = entry.where === undefined ? "" : ` of "${entry.where}"`;
+  const whose = other.where === undefined ? "" : ` of "${other.where}"`;
+  return new CosignError(
+    "PLUGIN_MANIFEST_INVALID",
+    `Cannot use plugin "${entry.plugin}"${from}: "${entry.name}" is claimed by "${other.plugin}"${whose} already`,
+    other.where === undefined
+      ? { hint: "What comes with this program cannot be replaced: choose another scheme" }
+      : {},
+  );
 }
 
 function unavailablePlugin(entry: PluginEntry): CosignError {
@@ -137,12 +222,13 @@ function unknownPlugin(
   const shown = JSON.stringify(name.slice(0, 80));
   const known = entries
     .filter((entry) => entry.provides === provides && entry.available)
-    .map((entry) => entry.name);
-  const plugin = /^[a-z0-9][a-z0-9-]*$/.test(name) ? `sigstore-kms-${name}` : "sigstore-kms-NAME";
+    .map((entry) => entry.name)
+    .join(", ");
+  const program = `${PROGRAM_PREFIX}${SCHEME_ON_PATH.test(name) ? name : "NAME"}`;
   const hint =
     provides === "key"
-      ? `Known here: ${known.join(", ")}; the program ${plugin} could provide it, but other people's plugins are not available in this version`
-      : `Known here: ${known.join(", ")}`;
+      ? `Known here: ${known}; others come from a program ${program} on the PATH, or are declared by --plugins`
+      : `Known here: ${known}`;
   return new CosignError("PLUGIN_UNKNOWN", `No plugin provides ${nounOf(provides)} ${shown}`, {
     hint,
   });

@@ -34,7 +34,7 @@ export const batchSignCommand: CommandFunction<typeof BATCH_SIGN_FLAGS> = async 
     registry: await registryOptions(flags, call.runtime.platform),
     conventions: conventionsOf(flags, env, new Date(), stderr),
     openKeys: async (uris, options) => {
-      const opened = await openSigningKeys(uris, call, options);
+      const opened = await openSigningKeys(uris, { ...call, plugins: options.plugins }, options);
       return {
         keys: opened.keys,
         signHosted: opened.signHosted,

@@ -36,7 +36,7 @@ export const batchVerifyCommand: CommandFunction<typeof BATCH_VERIFY_FLAGS> = as
     registry: await registryOptions(flags, call.runtime.platform),
     conventions: conventionsOf(flags, env, new Date(), stderr),
     openKeys: async (uris, options) => ({
-      keys: await openVerificationKeys(uris, call, options),
+      keys: await openVerificationKeys(uris, { ...call, plugins: options.plugins }, options),
       signHosted: () => Promise.reject(new TypeError("Verification signs nothing")),
       close: () => Promise.resolve(),
     }),

@@ -9,6 +9,11 @@ export const GLOBAL_FLAGS = {
     brief: "generation of cosign whose defaults hold (default 3)",
   },
   "output-file": { type: "text", brief: "write standard output to a file", placeholder: "file" },
+  plugins: {
+    type: "text",
+    brief: "other people's plugins: a file that declares them",
+    placeholder: "file",
+  },
   timeout: {
     type: "duration",
     initial: 180_000,

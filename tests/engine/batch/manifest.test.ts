@@ -267,14 +267,21 @@ describe("checkPlan()", () => {
     });
   });
 
-  test("refuses plugins of others, which this version does not run", () => {
-    expectFault(
-      "version: 1\nplugins: [{ name: x }]\ntargets: [a]\n",
-      "line 2, column 10: plugins",
-      {
-        keys: ["k"],
-      },
-    );
+  test("takes declarations of other people's plugins, by the rules of every list of them", () => {
+    const acme =
+      "{ name: acme, api: 1, source: process, command: [acme], provides: { key: [acme] } }";
+    const text = (plugin: string) => `version: 1\nplugins: [${plugin}]\ntargets: [a]\n`;
+    const { manifest } = readManifest(utf8(text(acme)), "m", () => []);
+    expect(manifest.plugins.map(({ name }) => name)).toEqual(["acme"]);
+    for (const plugin of [
+      "{ name: x }",
+      acme.replace("process", "builtin"),
+      acme.replace("[acme], p", "[./acme], p"),
+      acme.replace("[acme], p", "[], p"),
+      acme.replace("key: [acme]", "artifact: [acme]"),
+    ]) {
+      expectFault(text(plugin), "plugins[0]", { keys: ["k"] });
+    }
   });
 
   test("demands that somebody says there is no log, with the defaults of 2 and 3", () => {

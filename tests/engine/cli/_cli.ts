@@ -24,7 +24,8 @@ export async function cli(
     runtime: { name: "test 1", platform: "linux/x64" },
     stdout: { write: (data) => stdout.push(typeof data === "string" ? data : textOf(data)) },
     stderr: { write: (text) => stderr.push(text) },
-    plugins: async () => makePluginTable(parsePluginManifest(MANIFEST), LINKS),
+    plugins: async (declared = []) =>
+      makePluginTable(parsePluginManifest(MANIFEST), LINKS, { declared, path: env["PATH"] ?? "" }),
   });
   return { code, stdout: stdout.join(""), stderr: stderr.join("") };
 }
