@@ -1,12 +1,16 @@
 import pLimit from "p-limit";
 import { gatherBundles } from "../artifacts/bundle_referrer.ts";
 import type { Gathered } from "../artifacts/gathered.ts";
-import { resolve } from "../artifacts/resolve.ts";
+import { dockerReferenceOf, resolve } from "../artifacts/resolve.ts";
 import { gatherSignatureTag } from "../artifacts/signature_tag.ts";
+import { digestOf } from "../crypto/hash.ts";
+import type { Evidence } from "../formats/evidence.ts";
 import { SIGN_PREDICATE } from "../formats/media_types.ts";
 import { isIndex } from "../formats/oci_manifest.ts";
+import { encodeSimpleSigning } from "../formats/simple_signing.ts";
+import { parseBase64 } from "../model/bytes.ts";
 import { CosignError, type ErrorReport, reportError } from "../model/errors.ts";
-import type { VerifyJob } from "../model/job.ts";
+import type { DetachedSignature, VerifyJob } from "../model/job.ts";
 import type { SignatureFormat } from "../model/policy.ts";
 import type { Subject } from "../model/subject.ts";
 import type { SignatureFact, SubjectVerdict } from "../model/verdict.ts";
@@ -88,6 +92,7 @@ async function verifyShared(
     job.checkClaims,
     job.signatureDigestAlgorithm,
     job.demands,
+    job.detached,
   ])}`;
   const verdict = await context.shared.once(
     key,
@@ -110,11 +115,12 @@ async function verifySubject(
   const { context, stores } = scope;
   const repository = stores.companionsOf(subject).name;
   const results: PlaceResult[] = [];
-  for (const format of placesInOrder(context.found.get(repository) ?? job.expectFormat)) {
-    results.push(...(await readPlace(format, subject, policy, scope)));
+  const places = placesInOrder(context.found.get(repository) ?? job.expectFormat);
+  for (const format of job.detached === undefined ? places : (["legacy"] as const)) {
+    results.push(...(await readPlace(format, subject, job.detached, policy, scope)));
     const judgement = judge(results);
     if (judgement.outcome !== "passed") continue;
-    context.found.set(repository, format);
+    if (job.detached === undefined) context.found.set(repository, format);
     return verdictOf(subject, judgement);
   }
   const judgement = judge(results);
@@ -140,6 +146,7 @@ function placesInOrder(first: SignatureFormat | undefined): readonly SignatureFo
 async function readPlace(
   format: SignatureFormat,
   subject: Subject,
+  detached: DetachedSignature | undefined,
   policy: SignaturePolicy,
   scope: JobScope,
 ): Promise<readonly PlaceResult[]> {
@@ -162,7 +169,8 @@ async function readPlace(
     }
   };
   try {
-    if (format === "legacy") take(await gatherSignatureTag(subject, stores, signal));
+    if (detached !== undefined) take(handedOver(subject, detached));
+    else if (format === "legacy") take(await gatherSignatureTag(subject, stores, signal));
     else {
       for await (const gathered of gatherBundles(subject, stores, signal)) {
         take(gathered);
@@ -174,6 +182,19 @@ async function readPlace(
     results.push({ format, outcome: "unread", reason: reportError(error) });
   }
   return results;
+}
+
+/** A signature that the user brings along, as one of the `.sig` tag. */
+function handedOver(subject: Subject, detached: DetachedSignature): Gathered {
+  const payload =
+    detached.payload === undefined
+      ? encodeSimpleSigning(dockerReferenceOf(subject), subject.digest, {})
+      : parseBase64(detached.payload);
+  const evidence: Evidence = {
+    source: { place: "file", manifestDigest: subject.digest, layerDigest: digestOf(payload) },
+    content: { kind: "simple-signing", payload, signature: parseBase64(detached.signature) },
+  };
+  return { evidence: [evidence], failures: [] };
 }
 
 function verdictOf(subject: Subject, judgement: Judgement): SubjectVerdict {

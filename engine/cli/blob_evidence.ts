@@ -172,8 +172,15 @@ function oldBundle(bytes: Uint8Array): FoundSignature {
   };
 }
 
-/** A file, a URL, `env://NAME`, or the base64 itself; raw bytes where it is no base64. */
-async function readSignature(named: string, context: CertificateContext): Promise<Uint8Array> {
+/**
+ * Reads a signature: a file, a URL, `env://NAME`, or the base64 itself; raw bytes where it is no base64.
+ *
+ * @throws {CosignError} `FILE_READ`, `LIMIT_EXCEEDED`.
+ */
+export async function readSignature(
+  named: string,
+  context: CertificateContext,
+): Promise<Uint8Array> {
   let bytes: Uint8Array;
   try {
     bytes = await readShort(named, MAX_SIGNATURE_BYTES, context);

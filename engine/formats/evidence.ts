@@ -5,7 +5,7 @@ import type { LogEntry } from "./log_entry.ts";
 /** Something that may be a signature of a subject: parsed, not believed. All of it is attacker-controlled. */
 export interface Evidence {
   readonly source: {
-    readonly place: "signature-tag" | "attestation-tag" | "referrer";
+    readonly place: "signature-tag" | "attestation-tag" | "referrer" | "file";
     readonly manifestDigest: Digest;
     readonly layerDigest: Digest;
   };

@@ -53,8 +53,17 @@ export interface VerifyJob extends JobBase {
   readonly signatureDigestAlgorithm?: SignatureDigestAlgorithm;
   /** What must hold beside the key; absent: nothing. */
   readonly demands?: TrustDemands;
+  /** `--signature`: this one instead of those that lie beside the target. */
+  readonly detached?: DetachedSignature;
   /** The format to look for first. Both are looked for before "unsigned" is said. */
   readonly expectFormat?: SignatureFormat;
+}
+
+/** A signature that the user hands over. All base64. */
+export interface DetachedSignature {
+  readonly signature: string;
+  /** What was signed; when absent, the payload of {@link SignJob} without annotations. */
+  readonly payload?: string;
 }
 
 /** Signs a statement about a target with one key. */

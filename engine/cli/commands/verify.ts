@@ -1,8 +1,12 @@
+import { readShort } from "../../io/blob.ts";
+import { encodeBase64 } from "../../model/bytes.ts";
 import { errorFromReport } from "../../model/errors.ts";
 import type { VerifyJob } from "../../model/job.ts";
 import type { Verdict } from "../../model/verdict.ts";
 import { parseAnnotations } from "../annotations.ts";
 import { isSbomAttachment } from "../attachment.ts";
+import { readSignature } from "../blob_evidence.ts";
+import type { CertificateContext } from "../certificate_files.ts";
 import type { CommandFunction, Invocation } from "../command.ts";
 import { conventionsOf } from "../conventions.ts";
 import { VERIFY_FLAGS } from "../flags/verify.ts";
@@ -19,12 +23,16 @@ import { signatureDigest, verificationKey, warnWithoutLog } from "../verificatio
 
 type Call = Invocation<typeof VERIFY_FLAGS>;
 
+/** As much as is read beside an image. */
+const MAX_PAYLOAD_BYTES = 1_048_576;
+
 /** `verify`: images one after another; the first that does not pass ends it. */
 export const verifyCommand: CommandFunction<typeof VERIFY_FLAGS> = async (call) => {
   const { flags, args, stderr, env } = call;
   const settings = settingsOf(call);
   const { signal } = new AbortController();
   const { demands, trustedRoot } = await openDemands(call, { signal, env });
+  const detached = await readDetached(call, { signal, env });
   const registry = await registryOptions(flags, call.runtime.platform);
   const conventions = conventionsOf(flags, env, new Date(), stderr);
   const keys = await openVerificationKeys(
@@ -38,7 +46,13 @@ export const verifyCommand: CommandFunction<typeof VERIFY_FLAGS> = async (call) 
     const target = flags["local-image"]
       ? ({ type: "layout", path: image } as const)
       : ({ type: "reference", reference: image } as const);
-    const verdict = await images.run({ ...settings, demands, id: `${at + 1}`, target });
+    const verdict = await images.run({
+      ...settings,
+      ...detached,
+      demands,
+      id: `${at + 1}`,
+      target,
+    });
     const code = report(verdict, call);
     if (code !== 0) return code;
   }
@@ -81,6 +95,22 @@ function settingsOf(call: Call): Omit<VerifyJob, "id" | "target"> {
       ? { expectFormat: flags["new-bundle-format"] ? "bundle" : "legacy" }
       : {}),
   };
+}
+
+/** Reads the signature that is verified instead of those beside the image, where one is named. */
+async function readDetached(
+  { flags, stderr }: Call,
+  context: CertificateContext,
+): Promise<Pick<VerifyJob, "detached">> {
+  const { signature, payload } = flags;
+  if (!signature) {
+    if (payload) stderr.write("WARNING: --payload is ignored: it goes with --signature\n");
+    return {};
+  }
+  const made = encodeBase64(await readSignature(signature, context));
+  if (!payload) return { detached: { signature: made } };
+  const bytes = await readShort(payload, MAX_PAYLOAD_BYTES, context);
+  return { detached: { signature: made, payload: encodeBase64(bytes) } };
 }
 
 /** Prints what passed; a verdict that is none of those is an error. @returns the exit code. */

@@ -84,16 +84,14 @@ const OWN = {
   },
   signature: {
     type: "text",
-    support: "later",
-    brief: "signature: its text, a file, or a URL",
+    brief: "verify this signature, and not those beside the image: its text, a file, or a URL",
     placeholder: "signature",
     deprecated:
       "signatures are automatically fetched from the OCI registry during image verification",
   },
   payload: {
     type: "text",
-    support: "later",
-    brief: "payload that was signed: a file or a URL",
+    brief: "payload that --signature is of: a file or a URL",
     placeholder: "file",
     deprecated: "payload will always be verified from the bundle in future versions",
   },

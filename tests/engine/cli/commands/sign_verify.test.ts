@@ -1,8 +1,9 @@
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
-import { createHash, createPublicKey, verify as verifyBytes } from "node:crypto";
+import { createHash, createPublicKey, sign as signBytes, verify as verifyBytes } from "node:crypto";
 import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { makeAuthority, makeLeaf } from "../../../support/certificates.ts";
 import { startEmbeddedRegistry } from "../../../support/embedded_registry.ts";
 import { pushVectorRepository } from "../../../support/push_layout.ts";
 import type { TestRegistry } from "../../../support/registries.ts";
@@ -88,6 +89,55 @@ describe("sign and verify", () => {
     ]) {
       expect((await cli(["verify", ...argv])).code).toBe(0);
     }
+  });
+
+  test("verify a signature that is handed over, and looks for none beside the image", async () => {
+    const { pinned } = await image("cli/detached");
+    const { pinned: other } = await image("cli/detached-other", "2");
+    const made = ["--output-signature", file("d.sig"), "--output-payload", file("d.json")];
+    const signed = await sign("--format=legacy", "--upload=false", "-a", "k=v", ...made, pinned);
+    expect(signed.code).toBe(0);
+    const both = ["--signature", file("d.sig"), "--payload", file("d.json")];
+    expect((await verify(pinned)).code).toBe(10);
+    const { code, stdout } = await verify(...both, "-a", "k=v", pinned);
+    expect([code, JSON.parse(stdout)[0].optional]).toEqual([0, { k: "v" }]);
+    const text = readFileSync(file("d.sig"), "utf8").trim();
+    expect((await verify("--signature", text, "--payload", file("d.json"), pinned)).code).toBe(0);
+    for (const [argv, says] of [
+      [[...both, other], "invalid or missing digest in claim"],
+      [[...both, "-a", "k=w", pinned], "missing or incorrect annotation"],
+      // Without a payload it is the one that has no annotations.
+      [["--signature", file("d.sig"), pinned], "does not match message and key"],
+    ] as const) {
+      const refused = await verify(...argv);
+      expect([refused.code, refused.stdout]).toEqual([12, ""]);
+      expect(refused.stderr).toContain(says);
+    }
+    await sign("--format=legacy", "--upload=false", ...made, pinned);
+    expect((await verify("--signature", file("d.sig"), pinned)).code).toBe(0);
+    const absent = await verify("--signature", file("absent.sig"), pinned);
+    expect(absent.stderr).toContain("code: FILE_READ");
+  });
+
+  test("verify a signature that is handed over by a certificate of one's own", async () => {
+    const { pinned } = await image("cli/detached-certificate");
+    const root = makeAuthority("root");
+    const leaf = makeLeaf(root);
+    writeFileSync(file("leaf.pem"), leaf.pem);
+    writeFileSync(file("root.pem"), root.pem);
+    writeFileSync(file("leaf.json"), (await cli(["generate", pinned])).stdout);
+    const bytes = readFileSync(file("leaf.json"));
+    writeFileSync(file("leaf.sig"), signBytes("sha256", bytes, leaf.privateKey));
+    const argv = [
+      ...["verify", IGNORE_LOG, "--insecure-ignore-sct", "--certificate", file("leaf.pem")],
+      ...["--certificate-identity=mail@example.com", "--certificate-oidc-issuer-regexp=.*"],
+      ...["--signature", file("leaf.sig"), "--payload", file("leaf.json")],
+    ];
+    const { code, stderr } = await cli([...argv, "--ca-roots", file("root.pem"), pinned]);
+    expect([code, stderr]).toEqual([0, expect.stringContaining("trusted certificate authority")]);
+    writeFileSync(file("stranger.pem"), makeAuthority("root").pem);
+    const stranger = await cli([...argv, "--ca-roots", file("stranger.pem"), pinned]);
+    expect([stranger.code, stranger.stdout]).toEqual([12, ""]);
   });
 
   test("print the header on stderr and cosign's JSON on stdout", async () => {
