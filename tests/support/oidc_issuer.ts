@@ -27,8 +27,8 @@ export interface IssuerSettings {
     userCode: string;
     verificationUri: string | undefined;
   };
-  /** Answers instead of an endpoint, by path; what it gives undefined for, is answered as always. */
-  instead: (request: Request) => Response | Promise<Response> | undefined;
+  /** Answers instead; what it gives undefined for, is answered as always. */
+  instead: (request: IssuerRequest) => Response | undefined | Promise<Response | undefined>;
 }
 
 /** A request that the issuer has seen. */
@@ -214,15 +214,16 @@ export function startIssuer(clients: readonly IssuerClient[] = [{ id: "sigstore"
 
   const handle = async (request: Request): Promise<Response> => {
     const asked = new URL(request.url);
-    const instead = await settings.instead(request.clone());
     const form = new URLSearchParams(request.method === "POST" ? await request.text() : "");
     const authorization = request.headers.get("authorization");
-    requests.push({
+    const seen = {
       method: request.method,
       path: asked.pathname,
       parameters: Object.fromEntries(request.method === "POST" ? form : asked.searchParams),
       authorization,
-    });
+    };
+    requests.push(seen);
+    const instead = await settings.instead(seen);
     if (instead !== undefined) return instead;
     const client = authenticate(form, authorization, clients);
     switch (`${request.method} ${asked.pathname}`) {

@@ -218,12 +218,10 @@ describe("the source of identities", () => {
     await using source = await openTestIdentity(issuer.url, {}, { clock });
     await source.token(signal);
     clock.pass(57);
-    issuer.settings.instead = async (request) => {
-      const form = new URLSearchParams(await request.text());
-      return form.get("grant_type") === "refresh_token"
+    issuer.settings.instead = ({ parameters }) =>
+      parameters["grant_type"] === "refresh_token"
         ? Response.json({ error: "invalid_grant" }, { status: 400 })
         : undefined;
-    };
     issuer.settings.claims = { exp: Math.floor(clock.now().getTime() / 1000) + 60 };
     await source.token(signal);
     expect(issuer.count("/authorize")).toBe(2);

@@ -1,5 +1,6 @@
 import type { IdentityToken } from "../../../../engine/transparency/identity_token.ts";
 import type {
+  Clock,
   IdentityContext,
   IdentityOptions,
   Person,
@@ -52,8 +53,15 @@ export function browse(
 /** What browsers were shown at the end. */
 export const pages: Promise<string>[] = [];
 
-/** A clock that goes on only when somebody waits, and how long everybody has waited, in seconds. */
-export function testClock() {
+/** A clock of a test. */
+export interface TestClock extends Clock {
+  /** How long everybody has waited, in seconds. */
+  readonly waits: readonly number[];
+  readonly pass: (seconds: number) => void;
+}
+
+/** A clock that goes on only when somebody waits, or it is told to. */
+export function testClock(): TestClock {
   let nowMs = Date.now();
   const waits: number[] = [];
   return {

@@ -248,12 +248,11 @@ describe("attacks on a log-in by browser", () => {
 
   test("a second answer is not taken", async () => {
     const statuses: number[] = [];
-    issuer.settings.instead = async (request) => {
-      if (new URL(request.url).pathname !== "/token") return undefined;
+    issuer.settings.instead = async ({ path, parameters }) => {
+      if (path !== "/token") return undefined;
       // While the first code is redeemed, another one comes, with the same state.
-      const form = new URLSearchParams(await request.text());
       const state = asked("/authorize")["state"] ?? "";
-      const second = await fetch(`${form.get("redirect_uri")}?code=evil&state=${state}`);
+      const second = await fetch(`${parameters["redirect_uri"]}?code=evil&state=${state}`);
       statuses.push(second.status);
       return undefined;
     };
@@ -359,10 +358,8 @@ describe("attacks on a log-in by browser", () => {
     for (const lie of lies) {
       issuer.reset();
       Object.assign(issuer.settings, lie);
-      issuer.settings.instead = async (request) => {
-        if (new URL(request.url).pathname !== "/token") return undefined;
-        const form = new URLSearchParams(await request.text());
-        secrets.push(form.get("code") ?? "", form.get("code_verifier") ?? "");
+      issuer.settings.instead = ({ parameters: { code, code_verifier } }) => {
+        secrets.push(...[code, code_verifier].filter((each) => each !== undefined));
         return undefined;
       };
       const person = testPerson();

@@ -54,8 +54,8 @@ describe("a log-in by device code", () => {
 
   test("comes less often where the issuer is not there for a while", async () => {
     let failures = 2;
-    issuer.settings.instead = (request) => {
-      if (new URL(request.url).pathname !== "/token" || failures === 0) return undefined;
+    issuer.settings.instead = ({ path }) => {
+      if (path !== "/token" || failures === 0) return undefined;
       failures -= 1;
       return new Response("bad gateway", { status: 502 });
     };

@@ -12,8 +12,7 @@ const asClient = (changes: object = {}, context: Parameters<typeof logIn>[2] = {
   logIn(issuer.url, { ...client, ...changes }, context);
 /** Answers one path otherwise. */
 const answer = (path: string, make: () => Response | Promise<Response>): void => {
-  issuer.settings.instead = (request) =>
-    new URL(request.url).pathname === path ? make() : undefined;
+  issuer.settings.instead = (request) => (request.path === path ? make() : undefined);
 };
 const METADATA = "/.well-known/openid-configuration";
 
