@@ -20,6 +20,7 @@ type TrustFlag =
   | keyof typeof COMMON_VERIFY_FLAGS
   | "key"
   | "sk"
+  | "allow-weak-key"
   | "bundle"
   | "signature-digest-algorithm";
 /** A call of any command that verifies files. */
