@@ -6,6 +6,7 @@ import { findGo } from "../../.ci/policy.mjs";
 export type Tool =
   | "go"
   | "docker-registry"
+  | "chromium"
   | "openssl"
   | "bash"
   | "chroot"
@@ -16,6 +17,7 @@ export type Tool =
 const HINTS: Readonly<Record<Tool, string>> = {
   go: "install Go 1.25 or later from https://go.dev/dl/ (Debian's is older)",
   "docker-registry": "apt-get install docker-registry",
+  chromium: "apt-get install chromium",
   openssl: "apt-get install openssl",
   bash: "apt-get install bash",
   script: "apt-get install bsdutils",
