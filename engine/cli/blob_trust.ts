@@ -25,7 +25,7 @@ type TrustFlag =
   | "signature-digest-algorithm";
 /** A call of any command that verifies files. */
 type Call = Omit<Invocation<typeof VERIFY_BLOB_FLAGS>, "flags"> & {
-  readonly flags: Pick<Invocation<typeof VERIFY_BLOB_FLAGS>["flags"], TrustFlag>;
+  readonly flags: Pick<Invocation<typeof VERIFY_BLOB_FLAGS>["flags"], TrustFlag | "timeout">;
 };
 
 const KEY_HINT = "Verify with a public key: --key cosign.pub";

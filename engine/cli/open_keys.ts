@@ -9,12 +9,15 @@ import type { Signer } from "../plugin_host/contract.ts";
 import type { PluginWorld } from "../plugin_host/plugin_call.ts";
 import type { World } from "./command.ts";
 import type { FlagValues } from "./flag.ts";
+import type { GLOBAL_FLAGS } from "./flags/global.ts";
 import type { WEAK_KEY_FLAGS } from "./flags/key.ts";
 import { usage } from "./parse.ts";
 import { printableLine, printableText } from "./printable.ts";
 
-/** A call of a command that opens keys. */
-export type KeyCall = World & { readonly flags: FlagValues<typeof WEAK_KEY_FLAGS> };
+/** A call of a command that opens keys; its `--timeout` limits what plugins do. */
+export type KeyCall = World & {
+  readonly flags: FlagValues<typeof WEAK_KEY_FLAGS & Pick<typeof GLOBAL_FLAGS, "timeout">>;
+};
 
 /** How keys are opened. */
 export interface OpenKeysOptions {
@@ -122,7 +125,7 @@ export function keyContext(call: KeyCall, options: OpenKeysOptions): KeyContext 
 }
 
 /** What plugins are called with. Keys lie in the main thread only: the budgets of their services too. */
-async function pluginWorld({ env, stderr }: World): Promise<PluginWorld> {
+async function pluginWorld({ env, stderr, flags }: KeyCall): Promise<PluginWorld> {
   const { httpClient } = await import("../io/http.ts");
   const { Budgets, createBudgetMemory } = await import("../io/budget.ts");
   const say = (line: string): void => stderr.write(`${printableLine(line)}\n`);
@@ -130,6 +133,7 @@ async function pluginWorld({ env, stderr }: World): Promise<PluginWorld> {
     env,
     http: httpClient({ env }),
     budgets: new Budgets(createBudgetMemory(), 1),
+    ...(flags.timeout > 0 ? { timeoutMs: flags.timeout } : {}),
     tell: say,
     warn: (line) => say(`WARNING: ${line}`),
   };
