@@ -53,13 +53,14 @@ export async function readKey(
   const answer = await client
     .send(command, { abortSignal: signal })
     .catch((error: unknown) => Promise.reject(refusal(error, what, "kms:GetPublicKey")));
-  const { KeySpec: spec = "", KeyUsage: usage, PublicKey: publicKey } = answer;
+  const { KeyUsage: usage, SigningAlgorithms: algorithms, PublicKey: publicKey } = answer;
+  const spec = answer.KeySpec ?? answer.CustomerMasterKeySpec ?? ""; // its name before 2021
   if (usage !== "SIGN_VERIFY") {
     throw new CosignError("KEY_UNSUPPORTED", `Cannot use key "${uri}": its usage is ${usage}`, {
       hint: "Use a key that was made with the usage SIGN_VERIFY",
     });
   }
-  if (!isKeySpec(spec)) {
+  if (!isKeySpec(spec) || algorithms?.includes(SCHEMES[spec].algorithm) !== true) {
     throw new CosignError("KEY_UNSUPPORTED", `Cannot use key "${uri}": its kind is ${spec}`, {
       hint: `Use one of ${Object.keys(SCHEMES).join(", ")}`,
     });
