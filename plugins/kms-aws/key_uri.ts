@@ -12,7 +12,8 @@ export interface AwsKeyName {
   readonly region?: string;
 }
 
-const UUID = "m?r?k?-?[A-Fa-f0-9]{8}-?[A-Fa-f0-9]{4}-?[A-Fa-f0-9]{4}-?[A-Fa-f0-9]{4}-?[A-Fa-f0-9]{12}";
+const UUID =
+  "m?r?k?-?[A-Fa-f0-9]{8}-?[A-Fa-f0-9]{4}-?[A-Fa-f0-9]{4}-?[A-Fa-f0-9]{4}-?[A-Fa-f0-9]{12}";
 const ARN = "arn:(?:aws|aws-us-gov|aws-cn):kms:(?<region>[a-z0-9-]+):\\d{12}:";
 /** The forms that cosign takes. */
 const FORMS: readonly RegExp[] = [

@@ -7,12 +7,14 @@ import {
 import type { Kms } from "./client.ts";
 import { refusal } from "./refusal.ts";
 
-type KeySpec = "ECC_NIST_P256" | "ECC_NIST_P384" | "ECC_NIST_P521" | "RSA_2048" | "RSA_3072" | "RSA_4096";
-type Algorithm =
-  | "ECDSA_SHA_256"
-  | "ECDSA_SHA_384"
-  | "ECDSA_SHA_512"
-  | "RSASSA_PKCS1_V1_5_SHA_256";
+type KeySpec =
+  | "ECC_NIST_P256"
+  | "ECC_NIST_P384"
+  | "ECC_NIST_P521"
+  | "RSA_2048"
+  | "RSA_3072"
+  | "RSA_4096";
+type Algorithm = "ECDSA_SHA_256" | "ECDSA_SHA_384" | "ECDSA_SHA_512" | "RSASSA_PKCS1_V1_5_SHA_256";
 
 /** How KMS signs with a kind of key: each curve has one digest, and of RSA's schemes cosign knows one. */
 interface Scheme {
@@ -33,7 +35,6 @@ const SCHEMES: Readonly<Record<KeySpec, Scheme>> = {
 
 /** A key whose public half was read. */
 export interface AwsKey extends Required<BackendKey> {
-  readonly type: KeyType;
   readonly algorithm: Algorithm;
 }
 
@@ -68,7 +69,8 @@ export async function readKey(
   if (publicKey === undefined) {
     throw new CosignError("KEY_SERVICE_PROTOCOL", `Cannot ${what}: the answer does not hold it`);
   }
-  return { ...SCHEMES[spec], publicKey };
+  const { algorithm, digest } = SCHEMES[spec];
+  return { publicKey, digest, algorithm };
 }
 
 /** Asks for the signature of a digest. @throws {CosignError} `KEY_SIGN_FAILED`, and as {@link readKey}. */
@@ -105,9 +107,15 @@ export async function createKey(
   const what = `create key "${uri}"`;
   const spec = Object.keys(SCHEMES).find((each) => isKeySpec(each) && SCHEMES[each].type === type);
   if (spec === undefined || !isKeySpec(spec)) {
-    throw new CosignError("KEY_UNSUPPORTED", `Cannot ${what}: keys of type ${type} are not used here`, {
-      hint: `Use one of ${Object.values(SCHEMES).map((scheme) => scheme.type).join(", ")}`,
-    });
+    throw new CosignError(
+      "KEY_UNSUPPORTED",
+      `Cannot ${what}: keys of type ${type} are not used here`,
+      {
+        hint: `Use one of ${Object.values(SCHEMES)
+          .map((scheme) => scheme.type)
+          .join(", ")}`,
+      },
+    );
   }
   const creation = new sdk.CreateKeyCommand({
     KeySpec: spec,
@@ -119,7 +127,10 @@ export async function createKey(
     .catch((error: unknown) => Promise.reject(refusal(error, what, "kms:CreateKey")));
   const keyId = made?.KeyId;
   if (keyId === undefined) {
-    throw new CosignError("KEY_SERVICE_PROTOCOL", `Cannot ${what}: the answer does not name the key`);
+    throw new CosignError(
+      "KEY_SERVICE_PROTOCOL",
+      `Cannot ${what}: the answer does not name the key`,
+    );
   }
   const naming = new sdk.CreateAliasCommand({ AliasName: alias, TargetKeyId: keyId });
   await client

@@ -46,13 +46,6 @@ async function create(
     await createKey(kms, alias, uri, type ?? "ecdsa-p256", context.signal);
     return await readKey(kms, keyId, uri, context.signal);
   }
-  if (type !== undefined && existing.type !== type) {
-    throw new CosignError(
-      "KEY_EXISTS",
-      `Cannot create key "${uri}": it exists already, and is of type ${existing.type}`,
-      { hint: "Choose another alias, or leave the type away to use it as it is" },
-    );
-  }
   context.warn(`Key "${uri}" exists already: it is left as it is`);
   return existing;
 }

@@ -65,6 +65,10 @@ export function refusal(error: unknown, what: string, permission: string): Cosig
       hint: "Set AWS_REGION, name the key by its ARN, or set a region in ~/.aws/config",
     });
   }
+  if (error.name === "SyntaxError") {
+    const text = `Cannot ${what}: what answers there is no KMS`;
+    return new CosignError("KEY_SERVICE_PROTOCOL", text, { cause: error });
+  }
   const { code, hint } = meaningOf(error, permission);
   return new CosignError(code, `Cannot ${what}: ${error.name}: ${said}`, {
     cause: error,

@@ -1,4 +1,8 @@
-import { CosignError, type PluginAnswer, type PluginContext } from "../../engine/plugin_host/contract.ts";
+import {
+  CosignError,
+  type PluginAnswer,
+  type PluginContext,
+} from "../../engine/plugin_host/contract.ts";
 
 /** A request as the SDK hands it to its transport. */
 interface SdkRequest {
@@ -35,7 +39,8 @@ export interface SdkTransport {
  */
 export function sdkTransport(context: PluginContext): SdkTransport {
   const insecure = context.env["AWS_TLS_INSECURE_SKIP_VERIFY"] === "1";
-  if (insecure) context.warn("AWS_TLS_INSECURE_SKIP_VERIFY: the server's certificate is not checked");
+  if (insecure)
+    context.warn("AWS_TLS_INSECURE_SKIP_VERIFY: the server's certificate is not checked");
   return {
     metadata: { handlerProtocol: "http/1.1" },
     handle: async (request, { abortSignal } = {}) => {
@@ -84,7 +89,8 @@ function urlOf({ protocol, hostname, port, path, query = {} }: SdkRequest): stri
 }
 
 function bodyOf({ method, body }: SdkRequest): Uint8Array | string | undefined {
-  if (body === undefined || body === null || method === "GET" || method === "HEAD") return undefined;
+  if (body === undefined || body === null || method === "GET" || method === "HEAD")
+    return undefined;
   if (typeof body === "string" || body instanceof Uint8Array) return body;
   throw new TypeError("The SDK sends a body that is neither text nor bytes");
 }

@@ -1,6 +1,5 @@
 import {
   type BackendKey,
-  CosignError,
   hasCode,
   type KeyProvider,
   type KeySession,
@@ -40,13 +39,6 @@ async function create(
   const vault = await openVault(context);
   const existing = await readExisting(vault, uri, context.signal);
   if (existing !== undefined) {
-    if (type !== undefined && existing.type !== type) {
-      throw new CosignError(
-        "KEY_EXISTS",
-        `Cannot create key "${uri}": it exists already, and is of type ${existing.type}`,
-        { hint: "Choose another name, or leave the type away to use it as it is" },
-      );
-    }
     context.warn(`Key "${uri}" exists already: it is left as it is`);
     return backendKey(existing, existing.latestVersion);
   }

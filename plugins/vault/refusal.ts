@@ -36,7 +36,8 @@ function meaningOf(
   { engine, namespace }: VaultSettings,
 ): Meaning {
   const inNamespace = namespace === undefined ? "" : ` in namespace "${namespace}"`;
-  const place = namespace === undefined ? "VAULT_NAMESPACE is not set" : `VAULT_NAMESPACE is "${namespace}"`;
+  const place =
+    namespace === undefined ? "VAULT_NAMESPACE is not set" : `VAULT_NAMESPACE is "${namespace}"`;
   switch (status) {
     case 401:
     case 403:
@@ -59,16 +60,29 @@ function meaningOf(
             why: `there is no secrets engine at "${engine}"${inNamespace}`,
             hint: `Enable it with "vault secrets enable -path=${engine} transit", or say where it is: TRANSIT_SECRET_ENGINE_PATH (now "${engine}"); ${place}`,
           }
-        : { code: "KEY_NOT_FOUND", why: "there is no such key", hint: `Make it with "generate-key-pair --kms"; ${place}` };
+        : {
+            code: "KEY_NOT_FOUND",
+            why: "there is no such key",
+            hint: `Make it with "generate-key-pair --kms"; ${place}`,
+          };
     case 400:
-      if (/key not found/i.test(words)) return { code: "KEY_NOT_FOUND", why: "there is no such key" };
+      if (/key not found/i.test(words))
+        return { code: "KEY_NOT_FOUND", why: "there is no such key" };
       if (/soft-deleted/i.test(words)) {
-        return { code: "KEY_DISABLED", why: "the key is deleted", hint: "Restore it, or use another one" };
+        return {
+          code: "KEY_DISABLED",
+          why: "the key is deleted",
+          hint: "Restore it, or use another one",
+        };
       }
       return { code: "KEY_SIGN_FAILED", why: "Vault refuses it" };
     case 503:
       return /sealed/i.test(words)
-        ? { code: "KEY_SERVICE_UNAVAILABLE", why: "Vault is sealed", hint: "Unseal it: vault operator unseal" }
+        ? {
+            code: "KEY_SERVICE_UNAVAILABLE",
+            why: "Vault is sealed",
+            hint: "Unseal it: vault operator unseal",
+          }
         : { code: "KEY_SERVICE_UNAVAILABLE", why: "Vault is not available" };
     default:
       return status >= 500

@@ -58,9 +58,13 @@ function readAddress(context: PluginContext): string {
   const url = URL.canParse(address) ? new URL(address) : undefined;
   const isPlain = url !== undefined && /^https?:$/.test(url.protocol) && url.host !== "";
   if (!isPlain || url.username !== "" || url.search !== "" || url.hash !== "") {
-    throw new CosignError("USAGE", "Cannot reach Vault: its address is no plain http or https URL", {
-      hint: "Set VAULT_ADDR to the URL of the server, as https://vault.example.com:8200",
-    });
+    throw new CosignError(
+      "USAGE",
+      "Cannot reach Vault: its address is no plain http or https URL",
+      {
+        hint: "Set VAULT_ADDR to the URL of the server, as https://vault.example.com:8200",
+      },
+    );
   }
   return url.href.replace(/\/+$/, "");
 }

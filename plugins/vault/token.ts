@@ -82,7 +82,9 @@ async function readText(
 }
 
 function isMissing(cause: unknown): boolean {
-  return cause instanceof Error && /^(?:ENOENT|ENOTDIR|EISDIR)$/.test(String(Reflect.get(cause, "code")));
+  return (
+    cause instanceof Error && /^(?:ENOENT|ENOTDIR|EISDIR)$/.test(String(Reflect.get(cause, "code")))
+  );
 }
 
 function inHome({ env }: PluginContext, name: string): string | undefined {

@@ -47,7 +47,9 @@ export function parseVaultUri(uri: string): string {
   throw new CosignError(
     "USAGE",
     `Cannot use key "${uri.slice(0, 200)}": kms specification should be in the format hashivault://<key>`,
-    { hint: "The key's name has letters, digits, _ and, not at its ends, - and . only; the path of the engine goes into TRANSIT_SECRET_ENGINE_PATH" },
+    {
+      hint: "The key's name has letters, digits, _ and, not at its ends, - and . only; the path of the engine goes into TRANSIT_SECRET_ENGINE_PATH",
+    },
   );
 }
 
@@ -61,9 +63,13 @@ export async function readKey(vault: Vault, uri: string, signal: AbortSignal): P
   if (!parsed.success) throw garbled(what, "the key");
   const { type, latest_version: latestVersion, soft_deleted: isDeleted, keys } = parsed.output;
   if (!isKeyType(type)) {
-    throw new CosignError("KEY_UNSUPPORTED", `Cannot use key "${uri}": its type is "${type.slice(0, 40)}"`, {
-      hint: `Use a key of one of the types ${[...TYPES].join(", ")}`,
-    });
+    throw new CosignError(
+      "KEY_UNSUPPORTED",
+      `Cannot use key "${uri}": its type is "${type.slice(0, 40)}"`,
+      {
+        hint: `Use a key of one of the types ${[...TYPES].join(", ")}`,
+      },
+    );
   }
   if (isDeleted === true) {
     throw new CosignError("KEY_DISABLED", `Cannot use key "${uri}": it is deleted`, {
@@ -83,15 +89,23 @@ export function backendKey(key: TransitKey, version: number): BackendKey {
   const text = key.publicKeys.get(version);
   if (text === undefined) {
     const known = [...key.publicKeys.keys()].join(", ");
-    throw new CosignError("KEY_NOT_FOUND", `Cannot use key "${key.uri}": it has no version ${version}`, {
-      hint: `Its versions are: ${known}`,
-    });
+    throw new CosignError(
+      "KEY_NOT_FOUND",
+      `Cannot use key "${key.uri}": it has no version ${version}`,
+      {
+        hint: `Its versions are: ${known}`,
+      },
+    );
   }
   if (key.type !== "ed25519") return { publicKey: text, digest: DIGEST };
   if (text === "") {
-    throw new CosignError("KEY_UNSUPPORTED", `Cannot use key "${key.uri}": it is derived from a context`, {
-      hint: "Use a key that is made without derived=true",
-    });
+    throw new CosignError(
+      "KEY_UNSUPPORTED",
+      `Cannot use key "${key.uri}": it is derived from a context`,
+      {
+        hint: "Use a key that is made without derived=true",
+      },
+    );
   }
   return { publicKey: ed25519Spki(text, key.uri) };
 }
@@ -125,7 +139,8 @@ export async function signWith(
   );
   const parsed = v.safeParse(signatureSchema, data);
   const [, by, base64] =
-    /^vault:v(\d+):([A-Za-z0-9+/]+={0,2})$/.exec(parsed.success ? parsed.output.signature : "") ?? [];
+    /^vault:v(\d+):([A-Za-z0-9+/]+={0,2})$/.exec(parsed.success ? parsed.output.signature : "") ??
+    [];
   if (base64 === undefined || base64.length % 4 !== 0) throw garbled(what, "the signature");
   if (Number(by) !== version) {
     throw garbled(what, `the signature, which is by version ${by} instead of ${version}`);
@@ -148,5 +163,8 @@ function ed25519Spki(base64: string, uri: string): Uint8Array {
 }
 
 function garbled(what: string, thing: string): CosignError {
-  return new CosignError("KEY_SERVICE_PROTOCOL", `Cannot ${what}: Vault's answer does not hold ${thing}`);
+  return new CosignError(
+    "KEY_SERVICE_PROTOCOL",
+    `Cannot ${what}: Vault's answer does not hold ${thing}`,
+  );
 }

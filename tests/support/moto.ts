@@ -24,11 +24,22 @@ export interface Moto {
   /** The requests behind the next ones must be signed by somebody who may do it (moto's `reset-auth`). */
   demandAuthority(): Promise<void>;
   /** Calls an operation as somebody who may do everything. The protocol is that of KMS or of IAM (a query). */
-  call(service: "kms" | "iam" | "sts", operation: string, parameters: Readonly<Record<string, unknown>>): Promise<string>;
+  call(
+    service: "kms" | "iam" | "sts",
+    operation: string,
+    parameters: Readonly<Record<string, unknown>>,
+  ): Promise<string>;
   [Symbol.asyncDispose](): Promise<void>;
 }
 
 const HIGH = "1000000000";
+const LESS_THAN = 0x3c;
+/** moto refuses whom it does not know in XML whatever the protocol; KMS does it in JSON, with its own names. */
+const REFUSALS: Readonly<Record<string, string>> = {
+  AccessDenied: "AccessDeniedException",
+  SignatureDoesNotMatch: "InvalidSignatureException",
+  InvalidClientTokenId: "UnrecognizedClientException",
+};
 
 /** Starts moto. Ask `requires("moto")` before. */
 export async function startMoto(): Promise<Moto> {
@@ -55,7 +66,8 @@ export async function startMoto(): Promise<Moto> {
       body: await response.bytes(),
     }));
     headers.delete("content-length");
-    return new Response(answer.body, { status, headers });
+    const refusal = request.headers.has("x-amz-target") && status >= 400 && answer.body.at(0) === LESS_THAN;
+    return refusal ? jsonRefusal(answer.body) : new Response(answer.body, { status, headers });
   };
   const front = Bun.serve({
     hostname: "127.0.0.1",
@@ -92,7 +104,10 @@ export async function startMoto(): Promise<Moto> {
               }),
         },
         body: isQuery
-          ? new URLSearchParams({ Action: operation, ...(parameters as Record<string, string>) }).toString()
+          ? new URLSearchParams({
+              Action: operation,
+              ...(parameters as Record<string, string>),
+            }).toString()
           : JSON.stringify(parameters),
       });
       const text = await response.text();
@@ -107,6 +122,12 @@ export async function startMoto(): Promise<Moto> {
     },
   };
   return moto;
+}
+
+function jsonRefusal(body: Uint8Array): Response {
+  const [, code = ""] = /<Code>([^<]*)</.exec(new TextDecoder().decode(body)) ?? [];
+  const [, message = ""] = /<Message>([^<]*)</.exec(new TextDecoder().decode(body)) ?? [];
+  return Response.json({ __type: REFUSALS[code] ?? code, Message: message }, { status: 400 });
 }
 
 function operationOf(request: Request, body: string): string {
