@@ -7,7 +7,8 @@ export function setEnvironment(
   variables: Readonly<Record<string, string>>,
 ): () => void {
   const before = { ...process.env };
-  for (const name of Object.keys(process.env)) if (name.startsWith(prefix)) delete process.env[name];
+  for (const name of Object.keys(process.env))
+    if (name.startsWith(prefix)) delete process.env[name];
   Object.assign(process.env, variables);
   return () => {
     for (const name of Object.keys(process.env)) {

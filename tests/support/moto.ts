@@ -66,7 +66,8 @@ export async function startMoto(): Promise<Moto> {
       body: await response.bytes(),
     }));
     headers.delete("content-length");
-    const refusal = request.headers.has("x-amz-target") && status >= 400 && answer.body.at(0) === LESS_THAN;
+    const refusal =
+      request.headers.has("x-amz-target") && status >= 400 && answer.body.at(0) === LESS_THAN;
     return refusal ? jsonRefusal(answer.body) : new Response(answer.body, { status, headers });
   };
   const front = Bun.serve({

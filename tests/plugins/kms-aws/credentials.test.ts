@@ -1,9 +1,21 @@
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, setDefaultTimeout } from "bun:test";
+import {
+  afterAll,
+  afterEach,
+  beforeAll,
+  beforeEach,
+  describe,
+  expect,
+  setDefaultTimeout,
+} from "bun:test";
 import { createHash } from "node:crypto";
 import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createHostedKey, openHostedSigner, readHostedPublicKey } from "../../../engine/keys/hosted.ts";
+import {
+  createHostedKey,
+  openHostedSigner,
+  readHostedPublicKey,
+} from "../../../engine/keys/hosted.ts";
 import { utf8 } from "../../../engine/model/bytes.ts";
 import { builtinKey } from "../../support/builtin_key.ts";
 import { setEnvironment } from "../../support/environment.ts";
@@ -131,7 +143,11 @@ describe("the credentials for AWS KMS", () => {
   test("of single sign-on, from the token that `aws sso login` left", async () => {
     const session = createHash("sha1").update("work").digest("hex");
     mkdirSync(join(folder, ".aws/sso/cache"), { recursive: true });
-    const token = { accessToken: "sso-token", expiresAt: "2099-01-01T00:00:00Z", region: "us-east-1" };
+    const token = {
+      accessToken: "sso-token",
+      expiresAt: "2099-01-01T00:00:00Z",
+      region: "us-east-1",
+    };
     writeFileSync(join(folder, `.aws/sso/cache/${session}.json`), JSON.stringify(token));
     writeFileSync(join(folder, "config"), SIGN_ON);
     process.env["AWS_PROFILE"] = "sso";
@@ -247,7 +263,10 @@ describe("authority over a key of AWS KMS", () => {
 });
 
 /** Where containers and machines find their credentials. */
-function metadataServer(seen: string[]): { readonly url: string; [Symbol.asyncDispose](): Promise<void> } {
+function metadataServer(seen: string[]): {
+  readonly url: string;
+  [Symbol.asyncDispose](): Promise<void>;
+} {
   const credentials = { ...STATIC, Token: "t", Expiration: "2099-01-01T00:00:00Z" };
   const server = Bun.serve({
     hostname: "127.0.0.1",
@@ -258,7 +277,8 @@ function metadataServer(seen: string[]): { readonly url: string; [Symbol.asyncDi
         seen.push(`${request.method} ${pathname} ${request.headers.get("authorization")}`);
         return Response.json({ ...credentials, AccessKeyId: "AKIDCONTAINER" });
       }
-      if (pathname === "/latest/api/token" && request.method === "PUT") return new Response("imds-token");
+      if (pathname === "/latest/api/token" && request.method === "PUT")
+        return new Response("imds-token");
       if (request.headers.get("x-aws-ec2-metadata-token") !== "imds-token") {
         return new Response(null, { status: 401 });
       }

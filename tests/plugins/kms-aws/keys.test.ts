@@ -5,8 +5,8 @@ import {
   beforeEach,
   describe,
   expect,
-  setDefaultTimeout,
   test as plainTest,
+  setDefaultTimeout,
 } from "bun:test";
 import { generateKeyPairSync, sign } from "node:crypto";
 import {
@@ -179,13 +179,13 @@ describe("what KMS refuses", () => {
   };
 
   test("a key that is not there", async () => {
-    await expect(
-      readHostedPublicKey(await keyOf("awskms:///alias/nothing")),
-    ).rejects.toMatchObject({
-      code: "KEY_NOT_FOUND",
-      message: expect.stringContaining("alias/nothing"),
-      hint: expect.stringContaining("AWS_REGION"),
-    });
+    await expect(readHostedPublicKey(await keyOf("awskms:///alias/nothing"))).rejects.toMatchObject(
+      {
+        code: "KEY_NOT_FOUND",
+        message: expect.stringContaining("alias/nothing"),
+        hint: expect.stringContaining("AWS_REGION"),
+      },
+    );
   });
 
   test("a key for another use", async () => {
@@ -229,7 +229,13 @@ describe("what KMS refuses", () => {
     await createHostedKey(await keyOf(uri));
     for (const [operation, type, message, code, hint] of [
       ["Sign", "DisabledException", "arn:… is disabled.", "KEY_DISABLED", "enable-key"],
-      ["Sign", "KMSInvalidStateException", "arn:… is pending deletion.", "KEY_DISABLED", "deletion"],
+      [
+        "Sign",
+        "KMSInvalidStateException",
+        "arn:… is pending deletion.",
+        "KEY_DISABLED",
+        "deletion",
+      ],
       ["GetPublicKey", "KMSInvalidStateException", "…", "KEY_DISABLED", "deletion"],
       ["Sign", "InvalidKeyUsageException", "…", "KEY_UNSUPPORTED", "SIGN_VERIFY"],
       ["GetPublicKey", "UnsupportedOperationException", "…", "KEY_UNSUPPORTED", "asymmetric"],
@@ -271,7 +277,10 @@ describe("what KMS refuses", () => {
     const throttle = (): void => {
       moto.fault = (operation) =>
         operation === "Sign" && left-- > 0
-          ? Response.json({ __type: "ThrottlingException", message: "Rate exceeded" }, { status: 400 })
+          ? Response.json(
+              { __type: "ThrottlingException", message: "Rate exceeded" },
+              { status: 400 },
+            )
           : undefined;
     };
     throttle();

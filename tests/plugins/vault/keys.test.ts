@@ -132,7 +132,9 @@ describe("keys of Vault", () => {
     const again = await createHostedKey(await keyOf("hashivault://new"));
     expect(again.spki).toEqual(first.spki);
     expect(warnings).toEqual(['Key "hashivault://new" exists already: it is left as it is']);
-    await expect(createHostedKey(await keyOf("hashivault://new"), "rsa-2048")).rejects.toMatchObject({
+    await expect(
+      createHostedKey(await keyOf("hashivault://new"), "rsa-2048"),
+    ).rejects.toMatchObject({
       code: "KEY_EXISTS",
     });
     expect(vault.requests.filter(({ method }) => method === "POST")).toHaveLength(1);

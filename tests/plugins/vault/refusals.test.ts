@@ -190,7 +190,11 @@ describe("what answers in Vault's place", () => {
   });
 
   test("no signature, or none by this key and version", async () => {
-    const foreign = sign("sha256", MESSAGE, generateKeyPairSync("ec", { namedCurve: "P-256" }).privateKey);
+    const foreign = sign(
+      "sha256",
+      MESSAGE,
+      generateKeyPairSync("ec", { namedCurve: "P-256" }).privateKey,
+    );
     await using signer = await openHostedSigner(await keyOf());
     for (const [signature, code] of [
       [undefined, "KEY_SERVICE_PROTOCOL"],

@@ -52,9 +52,9 @@ describe("where Vault is", () => {
       const { pathname } = new URL(request.url);
       return new Response(null, { status: pathname === "/in/v1/transit/keys/release" ? 418 : 500 });
     };
-    await expect(read({ VAULT_ADDR: `${vault.url}/in/`, VAULT_TOKEN: "root" })).rejects.toMatchObject(
-      { message: expect.stringContaining("418") },
-    );
+    await expect(
+      read({ VAULT_ADDR: `${vault.url}/in/`, VAULT_TOKEN: "root" }),
+    ).rejects.toMatchObject({ message: expect.stringContaining("418") });
   });
 
   test("VAULT_ goes before BAO_, as in cosign; what is empty is unset", async () => {
@@ -139,7 +139,10 @@ describe("certificates", () => {
   testTls("are trusted by VAULT_CACERT, VAULT_CACERT_BYTES and VAULT_CAPATH", async () => {
     const files = makeCertificates(home);
     await using secure = startVault({
-      tls: { cert: await readFile(files.certificate, "utf8"), key: await readFile(files.key, "utf8") },
+      tls: {
+        cert: await readFile(files.certificate, "utf8"),
+        key: await readFile(files.key, "utf8"),
+      },
     });
     secure.keys.set("/transit/release", newVaultKey("ecdsa-p256"));
     const env = { VAULT_ADDR: secure.url, VAULT_TOKEN: "root" };
