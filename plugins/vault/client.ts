@@ -1,19 +1,13 @@
 import * as v from "valibot";
 import { CosignError, type PluginContext } from "../../engine/plugin_host/contract.ts";
-import { refusal } from "./refusal.ts";
+import { type Purpose, refusal } from "./refusal.ts";
 import { readSettings, type VaultSettings } from "./settings.ts";
 import { readToken } from "./token.ts";
 
 /** One thing that is asked of Vault. */
-export interface VaultCall {
+export interface VaultCall extends Purpose {
   readonly method: "GET" | "POST";
-  /** Behind `/v1/`. */
-  readonly path: string;
   readonly body?: Readonly<Record<string, unknown>>;
-  /** What it is for, as it stands in a message behind "Cannot": `sign with "hashivault://key"`. */
-  readonly what: string;
-  /** What the token's policy must allow on the path. */
-  readonly capability: "read" | "update";
 }
 
 /** A server that we have a token for. */

@@ -1,10 +1,19 @@
 import * as v from "valibot";
 import { CosignError, type ErrorCode } from "../../engine/plugin_host/contract.ts";
-import type { VaultCall } from "./client.ts";
 import type { VaultSettings } from "./settings.ts";
 
 const errorsSchema = v.object({ errors: v.array(v.string()) });
 const MAX_SHOWN = 300;
+
+/** What is asked of Vault, and what for. */
+export interface Purpose {
+  /** Behind `/v1/`. */
+  readonly path: string;
+  /** As it stands in a message behind "Cannot": `sign with "hashivault://key"`. */
+  readonly what: string;
+  /** What the token's policy must allow on the path. */
+  readonly capability: "read" | "update";
+}
 
 interface Meaning {
   readonly code: ErrorCode;
@@ -16,7 +25,7 @@ interface Meaning {
 export function refusal(
   status: number,
   text: string,
-  call: VaultCall,
+  call: Purpose,
   settings: VaultSettings,
 ): CosignError {
   const words = wordsOf(text);
@@ -32,7 +41,7 @@ export function refusal(
 function meaningOf(
   status: number,
   words: string,
-  call: VaultCall,
+  call: Purpose,
   { engine, namespace }: VaultSettings,
 ): Meaning {
   const inNamespace = namespace === undefined ? "" : ` in namespace "${namespace}"`;
