@@ -6,7 +6,7 @@ import {
   sign,
 } from "node:crypto";
 import { signDigest } from "../../engine/crypto/digest_signature.ts";
-import type { KeyType } from "../../engine/model/key.ts";
+import type { KeyType, WeakKeyType } from "../../engine/model/key.ts";
 import type { SignatureDigestAlgorithm } from "../../engine/model/policy.ts";
 
 /** What a token may do: the capabilities by the ends of paths (`sign/KEY`), within its namespace. */
@@ -18,7 +18,7 @@ export interface VaultToken {
 
 /** A key of the transit engine; what a test may change at any time. */
 export interface VaultKey {
-  readonly type: KeyType | "aes256-gcm96";
+  readonly type: Exclude<KeyType, WeakKeyType> | "aes256-gcm96";
   /** Version 1 first. */
   readonly versions: KeyObject[];
   deleted: boolean;
