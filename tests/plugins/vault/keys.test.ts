@@ -5,7 +5,6 @@ import {
   readHostedPublicKey,
 } from "../../../engine/keys/hosted.ts";
 import { utf8 } from "../../../engine/model/bytes.ts";
-import type { KeyType } from "../../../engine/model/key.ts";
 import type { PluginWorld } from "../../../engine/plugin_host/plugin_call.ts";
 import { builtinKey } from "../../support/builtin_key.ts";
 import { opensslVerifies } from "../../support/openssl.ts";
@@ -15,7 +14,7 @@ import { newVaultKey, startVault, type VaultServer } from "../../support/vault_s
 setDefaultTimeout(60_000); // making RSA keys takes its time on a busy machine
 
 const MESSAGE = utf8("a message");
-const TYPES: readonly KeyType[] = [
+const TYPES = [
   "ecdsa-p256",
   "ecdsa-p384",
   "ecdsa-p521",
@@ -23,7 +22,7 @@ const TYPES: readonly KeyType[] = [
   "rsa-2048",
   "rsa-3072",
   "rsa-4096",
-];
+] as const;
 
 let vault: VaultServer;
 let warnings: string[];
