@@ -5,6 +5,7 @@ import type { Shared } from "../io/shared.ts";
 import type { KeyRing } from "../keys/key_ring.ts";
 import type { SignatureFormat } from "../model/policy.ts";
 import type { Registry } from "../registry/session.ts";
+import type { ServiceContext } from "../transparency/service.ts";
 
 /** What a thread has for all of its jobs. */
 export interface JobContext {
@@ -12,6 +13,8 @@ export interface JobContext {
   readonly keys: KeyRing;
   /** Whom the run trusts beside keys; absent: nobody. */
   readonly trustedRoot?: TrustedRoot;
+  /** The log of Rekor v1 that is asked for entries that do not lie beside their signatures; absent: none. */
+  readonly search?: { readonly url: string; readonly services: ServiceContext };
   readonly conventions: Conventions;
   readonly shared: Shared;
   readonly signal: AbortSignal;

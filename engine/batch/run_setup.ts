@@ -13,6 +13,8 @@ export interface RunSetup {
   readonly keys: readonly RunKey[];
   /** Whom signatures are held against beside keys: a Sigstore trusted root, JSON. */
   readonly trustedRoot?: Uint8Array;
+  /** URL of a log of Rekor v1, asked for entries that do not lie beside their signatures; absent: nobody is asked. */
+  readonly searchUrl?: string;
   /** Jobs that one thread works on at once. */
   readonly jobsPerThread: number;
   readonly threads: number;

@@ -14,7 +14,7 @@ export function signerFacts({
   warnings,
 }: VerifiedSigner): Pick<
   SignatureFact,
-  "key" | "keyDigest" | "certificate" | "logged" | "warnings"
+  "key" | "keyDigest" | "certificate" | "logged" | "lookedUp" | "warnings"
 > {
   const [leaf] = certificate?.chain ?? [];
   return {
@@ -22,6 +22,7 @@ export function signerFacts({
     keyDigest: `sha256:${sha256(key.spki).toHex()}`,
     ...(leaf === undefined ? {} : { certificate: identityFacts(leaf) }),
     ...(logEntries.length === 0 ? {} : { logged: true }),
+    ...(logEntries.some(({ entry }) => entry.lookedUp) ? { lookedUp: true } : {}),
     ...(warnings.length === 0 ? {} : { warnings }),
   };
 }
@@ -41,7 +42,8 @@ const OID_ISSUER = "1.3.6.1.4.1.57264.1.1";
  * Only what was verified is put there.
  */
 export function printedPayload(payload: unknown, signer: VerifiedSigner): unknown {
-  const [entry] = signer.logEntries;
+  // cosign prints the entries that lie beside signatures, and not those that it has looked up.
+  const entry = signer.logEntries.find((each) => !each.entry.lookedUp);
   const { certificate } = signerFacts(signer);
   if (!isObject(payload) || (entry === undefined && certificate === undefined)) return payload;
   const { optional } = payload;

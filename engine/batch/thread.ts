@@ -1,6 +1,8 @@
 import { parseTrustedRoot } from "../formats/trusted_root_json.ts";
 import { Budgets } from "../io/budget.ts";
 import type { Environment } from "../io/env.ts";
+import { logExchange } from "../io/exchange_log.ts";
+import { httpClient } from "../io/http.ts";
 import type { Shared } from "../io/shared.ts";
 import { makeKeyRing } from "../keys/key_ring.ts";
 import type { Job } from "../model/job.ts";
@@ -28,12 +30,17 @@ export function openThread(setup: RunSetup, services: ThreadServices): RunOne {
   const { shared, signHosted, signal, env } = services;
   const slots = new Slots(setup.jobsPerThread);
   const budgets = new Budgets(setup.budgets, setup.threads);
+  const { userAgent, verbose } = setup.registry;
+  const http = httpClient({ env, ...(verbose ? { onExchange: logExchange } : {}) });
   const context: JobContext = {
     registry: openRegistry(setup.registry, { shared, budgets, env }),
     keys: makeKeyRing(setup.keys, signHosted),
     ...(setup.trustedRoot === undefined
       ? {}
       : { trustedRoot: parseTrustedRoot(setup.trustedRoot) }),
+    ...(setup.searchUrl === undefined
+      ? {}
+      : { search: { url: setup.searchUrl, services: { http, budgets, userAgent } } }),
     conventions: setup.conventions,
     shared,
     signal,

@@ -22,6 +22,7 @@ import { signerPolicy } from "../verify/signer_policy.ts";
 import { absenceOf } from "./absence.ts";
 import { type JobScope, SUBJECTS_AT_ONCE } from "./job_context.ts";
 import { worst } from "./judge_tree.ts";
+import { logOf, lookUp } from "./look_up.ts";
 import type { Outcome } from "./outcome.ts";
 import { signerFacts } from "./signature_fact.ts";
 
@@ -64,7 +65,7 @@ async function verifySubject(
   const { stores, signal } = scope;
   const places = await Promise.all(
     [gatherAttestationTag, gatherBundles].map((gather) =>
-      readPlace(gather(subject, stores, signal), subject, policy, { signal, warnings }),
+      readPlace(gather(subject, stores, signal), subject, policy, scope, warnings),
     ),
   );
   const results = places.flat();
@@ -86,8 +87,11 @@ async function readPlace(
   place: AsyncIterable<Gathered>,
   subject: Subject,
   policy: AttestationPolicy,
-  { signal, warnings }: { readonly signal: AbortSignal; readonly warnings: string[] },
+  scope: JobScope,
+  warnings: string[],
 ): Promise<readonly AttestationPlace[]> {
+  const { signal } = scope;
+  const log = logOf(scope);
   const verified: VerifiedAttestation[] = [];
   const refused: ErrorReport[] = [];
   const unread: AttestationPlace[] = [];
@@ -95,8 +99,14 @@ async function readPlace(
     for await (const { evidence, failures } of place) {
       for (const reason of failures) unread.push({ outcome: "unread", reason });
       for (const each of evidence) {
+        const found = await lookUp(each, policy, log, signal);
+        if (found.outcome !== "ready") {
+          if (found.outcome === "unread") unread.push(found);
+          else refused.push(found.reason);
+          continue;
+        }
         try {
-          const attestation = verifyAttestation(each, subject.digest, policy);
+          const attestation = verifyAttestation(found.evidence, subject.digest, policy);
           verified.push(attestation);
           warnings.push(...attestation.signer.warnings);
         } catch (error) {

@@ -1,31 +1,19 @@
 import pLimit from "p-limit";
-import { gatherBundles } from "../artifacts/bundle_referrer.ts";
-import type { Gathered } from "../artifacts/gathered.ts";
-import { dockerReferenceOf, resolve } from "../artifacts/resolve.ts";
-import { gatherSignatureTag } from "../artifacts/signature_tag.ts";
-import { digestOf } from "../crypto/hash.ts";
+import { resolve } from "../artifacts/resolve.ts";
 import type { Evidence } from "../formats/evidence.ts";
-import { SIGN_PREDICATE } from "../formats/media_types.ts";
 import { isIndex } from "../formats/oci_manifest.ts";
-import { encodeSimpleSigning } from "../formats/simple_signing.ts";
-import { parseBase64 } from "../model/bytes.ts";
-import { CosignError, type ErrorReport, reportError } from "../model/errors.ts";
-import type { DetachedSignature, VerifyJob } from "../model/job.ts";
+import type { VerifyJob } from "../model/job.ts";
 import type { SignatureFormat } from "../model/policy.ts";
 import type { Subject } from "../model/subject.ts";
 import type { SignatureFact, SubjectVerdict } from "../model/verdict.ts";
 import { type Judgement, judge, type PlaceResult } from "../verify/judge.ts";
 import { signerPolicy } from "../verify/signer_policy.ts";
-import {
-  claimedPredicate,
-  type SignaturePolicy,
-  type VerifiedSignature,
-  verify,
-} from "../verify/verify.ts";
+import type { SignaturePolicy, VerifiedSignature } from "../verify/verify.ts";
 import { absenceOf } from "./absence.ts";
 import { type JobScope, SUBJECTS_AT_ONCE } from "./job_context.ts";
 import { judgeTree } from "./judge_tree.ts";
 import type { Outcome } from "./outcome.ts";
+import { readPlace, readUnlogged } from "./read_place.ts";
 import { printedPayload, signerFacts } from "./signature_fact.ts";
 
 /** How long the verdict on a digest serves the other tags that name it. */
@@ -115,15 +103,21 @@ async function verifySubject(
   const { context, stores } = scope;
   const repository = stores.companionsOf(subject).name;
   const results: PlaceResult[] = [];
+  const unlogged: Evidence[] = [];
+  const asked = { subject, policy, scope, detached: job.detached };
   const places = placesInOrder(context.found.get(repository) ?? job.expectFormat);
   for (const format of job.detached === undefined ? places : (["legacy"] as const)) {
-    results.push(...(await readPlace(format, subject, job.detached, policy, scope)));
+    results.push(...(await readPlace(format, asked, unlogged)));
     const judgement = judge(results);
     if (judgement.outcome !== "passed") continue;
     if (job.detached === undefined) context.found.set(repository, format);
     return verdictOf(subject, judgement);
   }
+  if (unlogged.length > 0) {
+    results.push(...(await readUnlogged(unlogged, asked)));
+  }
   const judgement = judge(results);
+  if (judgement.outcome === "passed") return verdictOf(subject, judgement);
   const isUnsigned = judgement.outcome === "failed" && judgement.reason.code === "NO_SIGNATURES";
   const answer = isUnsigned ? ((await absenceOf(subject, scope)) ?? judgement) : judgement;
   return { ...verdictOf(subject, answer), present: formatsPresent(results) };
@@ -141,60 +135,6 @@ function formatsPresent(results: readonly PlaceResult[]): readonly SignatureForm
 
 function placesInOrder(first: SignatureFormat | undefined): readonly SignatureFormat[] {
   return first === "bundle" ? ["bundle", "legacy"] : ["legacy", "bundle"];
-}
-
-async function readPlace(
-  format: SignatureFormat,
-  subject: Subject,
-  detached: DetachedSignature | undefined,
-  policy: SignaturePolicy,
-  scope: JobScope,
-): Promise<readonly PlaceResult[]> {
-  const { stores, signal } = scope;
-  const verified: VerifiedSignature[] = [];
-  const refused: ErrorReport[] = [];
-  const attestations: string[] = [];
-  const results: PlaceResult[] = [{ format, outcome: "read", verified, refused, attestations }];
-  const take = (gathered: Gathered) => {
-    for (const reason of gathered.failures) results.push({ format, outcome: "unread", reason });
-    for (const evidence of gathered.evidence) {
-      try {
-        verified.push(verify(evidence, subject.name, subject.digest, policy));
-      } catch (error) {
-        if (!(error instanceof CosignError)) throw error;
-        const predicate = claimedPredicate(evidence);
-        if (predicate !== undefined && predicate !== SIGN_PREDICATE) attestations.push(predicate);
-        else refused.push(reportError(error));
-      }
-    }
-  };
-  try {
-    if (detached !== undefined) take(handedOver(subject, detached));
-    else if (format === "legacy") take(await gatherSignatureTag(subject, stores, signal));
-    else {
-      for await (const gathered of gatherBundles(subject, stores, signal)) {
-        take(gathered);
-        if (verified.length > 0 && gathered.nextIsLessLikely) break;
-      }
-    }
-  } catch (error) {
-    if (signal.aborted || !(error instanceof CosignError)) throw error;
-    results.push({ format, outcome: "unread", reason: reportError(error) });
-  }
-  return results;
-}
-
-/** A signature that the user brings along, as one of the `.sig` tag. */
-function handedOver(subject: Subject, detached: DetachedSignature): Gathered {
-  const payload =
-    detached.payload === undefined
-      ? encodeSimpleSigning(dockerReferenceOf(subject), subject.digest, {})
-      : parseBase64(detached.payload);
-  const evidence: Evidence = {
-    source: { place: "file", manifestDigest: subject.digest, layerDigest: digestOf(payload) },
-    content: { kind: "simple-signing", payload, signature: parseBase64(detached.signature) },
-  };
-  return { evidence: [evidence], failures: [] };
 }
 
 function verdictOf(subject: Subject, judgement: Judgement): SubjectVerdict {

@@ -20,12 +20,11 @@ type TrustFlag =
   | keyof typeof COMMON_VERIFY_FLAGS
   | "key"
   | "sk"
-  | "allow-weak-key"
   | "bundle"
   | "signature-digest-algorithm";
 /** A call of any command that verifies files. */
 type Call = Omit<Invocation<typeof VERIFY_BLOB_FLAGS>, "flags"> & {
-  readonly flags: Pick<Invocation<typeof VERIFY_BLOB_FLAGS>["flags"], TrustFlag | "timeout">;
+  readonly flags: Pick<Invocation<typeof VERIFY_BLOB_FLAGS>["flags"], TrustFlag>;
 };
 
 const KEY_HINT = "Verify with a public key: --key cosign.pub";

@@ -42,8 +42,7 @@ export function groupHelp(
   const members = new Map<string, string>();
   for (const [words, command] of Object.entries(commands)) {
     const [first = "", second] = words.split(" ");
-    // Whoever asks for a hidden group sees what is in it, as in cosign.
-    if (command.hidden && (path.length === 0 || command.refused !== undefined)) continue;
+    if (command.hidden) continue;
     if (path.length > 0 && first === path[0] && second !== undefined) {
       members.set(second, commandBrief(command));
     } else if (path.length === 0) {

@@ -8,7 +8,10 @@ import type { World } from "./command.ts";
 import type { SigningKeys } from "./open_keys.ts";
 
 /** What the jobs of one command line are run with. */
-export type OneByOneSetup = Pick<RunSetup, "registry" | "conventions" | "keys" | "trustedRoot">;
+export type OneByOneSetup = Pick<
+  RunSetup,
+  "registry" | "conventions" | "keys" | "trustedRoot" | "searchUrl"
+>;
 
 /** Runs the jobs of one command line in this thread, until it is disposed of. */
 export interface OneByOne {

@@ -6,7 +6,8 @@ import { printableJson, printableLine } from "./printable.ts";
 export interface Checked {
   readonly annotations: boolean;
   readonly claims: boolean;
-  readonly logged: boolean;
+  /** How a transparency log vouches for them all: by what lies beside them, or because it was asked. */
+  readonly logged: false | "offline" | "online";
   /** What was believed: a key, or a certificate. */
   readonly by: "key" | "certificate";
 }
@@ -16,9 +17,11 @@ export function checkedOf(
   signatures: readonly SignatureFact[],
   flags: { readonly claims: boolean; readonly annotations: boolean },
 ): Checked {
+  const areLogged = signatures.length > 0 && signatures.every(({ logged }) => logged === true);
+  const isOnline = signatures.some(({ lookedUp }) => lookedUp === true);
   return {
     ...flags,
-    logged: signatures.length > 0 && signatures.every(({ logged }) => logged === true),
+    logged: areLogged && (isOnline ? "online" : "offline"),
     by: signatures.some(({ certificate }) => certificate !== undefined) ? "certificate" : "key",
   };
 }
@@ -35,8 +38,14 @@ export function verificationHeader(name: string, checked: Checked): string {
     "The following checks were performed on each of these signatures:",
     ...(checked.annotations ? ["  - The specified annotations were verified."] : []),
     ...(checked.claims ? ["  - The cosign claims were validated"] : []),
-    ...(checked.logged
+    ...(checked.logged === "offline"
       ? ["  - Existence of the claims in the transparency log was verified offline"]
+      : []),
+    ...(checked.logged === "online" ? ["  - The claims were present in the transparency log"] : []),
+    ...(checked.logged === "online" && checked.by === "certificate"
+      ? [
+          "  - The signatures were integrated into the transparency log when the certificate was valid",
+        ]
       : []),
     checked.by === "key"
       ? "  - The signatures were verified against the specified public key"

@@ -1,3 +1,4 @@
+import type { RunSetup } from "../batch/run_setup.ts";
 import type { TrustedAuthority, TrustedRoot } from "../formats/trusted_root.ts";
 import { encodeTrustedRoot } from "../formats/trusted_root_json.ts";
 import { readShort } from "../io/blob.ts";
@@ -17,6 +18,7 @@ import type { CERTIFICATE_VERIFY_FLAGS } from "./flags/keyless.ts";
 import type { COMMON_VERIFY_FLAGS } from "./flags/verify.ts";
 import { DEFAULT_GENERATION, isExperimental, namedGeneration } from "./generation.ts";
 import { usage } from "./parse.ts";
+import { searchUrl } from "./searched_log.ts";
 import { ignoresLog } from "./verification.ts";
 
 type CertificateFlags = Partial<FlagValues<typeof CERTIFICATE_VERIFY_FLAGS>>;
@@ -24,7 +26,12 @@ type Flags = CertificateFlags &
   FlagValues<typeof VERIFY_LOG_FLAGS> &
   Pick<
     FlagValues<typeof COMMON_VERIFY_FLAGS>,
-    "trusted-root" | "timestamp-certificate-chain" | "use-signed-timestamps" | "verify-time"
+    | "offline"
+    | "rekor-url"
+    | "trusted-root"
+    | "timestamp-certificate-chain"
+    | "use-signed-timestamps"
+    | "verify-time"
   >;
 
 /** A call of a command that verifies. */
@@ -71,7 +78,7 @@ export async function trustDemands(
 }
 
 /**
- * What the jobs of a command demand, and the root that they are held against.
+ * What the jobs of a command demand, and what they are held against.
  *
  * @throws {CosignError} as {@link trustDemands} and {@link openTrust}.
  */
@@ -85,14 +92,18 @@ export async function openDemands(
   context: CertificateContext,
 ): Promise<{
   readonly demands: TrustDemands;
-  readonly trustedRoot: { readonly trustedRoot?: Uint8Array };
+  readonly trust: Pick<RunSetup, "trustedRoot" | "searchUrl">;
 }> {
   const generation = namedGeneration(call.flags.compat) ?? DEFAULT_GENERATION;
   const demands = await trustDemands(call, generation, Boolean(call.flags.key), context);
   const root = await openTrust(call, demands, context);
+  const url = searchUrl(call.flags, demands);
   return {
     demands,
-    trustedRoot: root === undefined ? {} : { trustedRoot: encodeTrustedRoot(root) },
+    trust: {
+      ...(root === undefined ? {} : { trustedRoot: encodeTrustedRoot(root) }),
+      ...(url === undefined ? {} : { searchUrl: url }),
+    },
   };
 }
 

@@ -13,6 +13,8 @@ export interface LogEntry {
   /** The signed entry timestamp (SET): raw signature. */
   readonly promise?: Uint8Array;
   readonly proof?: InclusionProof;
+  /** It did not lie beside the signature: the log was asked for it. */
+  readonly lookedUp?: true;
 }
 
 /** A proof of inclusion (RFC 6962 §2.1.1) and the checkpoint that it leads to. */

@@ -29,6 +29,8 @@ export interface SignatureFact {
   };
   /** Whether a transparency log vouches for it. */
   readonly logged?: boolean;
+  /** Whether the log had to be asked for that: no entry lay beside the signature. */
+  readonly lookedUp?: boolean;
   /** What does not count although enough does. */
   readonly warnings?: readonly string[];
   /** The annotations that were signed. */

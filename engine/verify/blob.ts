@@ -66,16 +66,26 @@ export function verifyBlob(
     return signer;
   }
   checkDigest(blob, evidence.digest);
-  const { signatureDigestAlgorithm: only } = policy;
-  const { bytes, digests } = blob;
-  const content: SignedContent = {
-    check: (key, signature) => {
-      if (bytes === undefined) verifyDigest(key, digests, signature, only);
-      else verifySignature(key, bytes, signature, only);
-    },
+  return findSigner(
+    blobContent(blob, policy.signatureDigestAlgorithm),
+    [evidence.signature],
+    material,
+    policy,
+  );
+}
+
+/** A blob that was signed as it is. @param only The digest that the signature must be over. */
+export function blobContent(
+  { bytes, digests }: SignedBlob,
+  only?: SignatureDigestAlgorithm,
+): SignedContent {
+  return {
+    check: (key, signature) =>
+      bytes === undefined
+        ? verifyDigest(key, digests, signature, only)
+        : verifySignature(key, bytes, signature, only),
     logged: () => ({ kind: "message", digests }),
   };
-  return findSigner(content, [evidence.signature], material, policy);
 }
 
 function checkDigest(blob: SignedBlob, said: MessageDigest | undefined): void {

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import type { KnownDigests } from "../crypto/digest_signature.ts";
-import { verifySignature } from "../crypto/signature.ts";
+import { type SignatureScheme, verifySignature } from "../crypto/signature.ts";
 import { type DsseEnvelope, encodePae } from "../formats/dsse.ts";
 import type { Evidence, SignatureMaterial } from "../formats/evidence.ts";
 import { NO_MATERIAL } from "../formats/evidence.ts";
@@ -45,8 +45,8 @@ export interface CertificatePolicy {
 
 /** What was signed, as its signer and its witnesses see it. */
 export interface SignedContent {
-  /** @throws {CosignError} `SIGNATURE_INVALID`. */
-  readonly check: (key: PublicKey, signature: Uint8Array) => void;
+  /** @returns how it was made. @throws {CosignError} `SIGNATURE_INVALID`. */
+  readonly check: (key: PublicKey, signature: Uint8Array) => SignatureScheme;
   /** What a log's entry must be about; worked out when it is asked for. */
   readonly logged: () => LoggedSignature["content"];
   /** What timestamps may be of, beside the signature itself. */
@@ -82,9 +82,7 @@ export function messageContent(
   only?: SignatureDigestAlgorithm,
 ): SignedContent {
   return {
-    check: (key, signature) => {
-      verifySignature(key, message, signature, only);
-    },
+    check: (key, signature) => verifySignature(key, message, signature, only),
     logged: () => ({ kind: "message", digests: digestsOf(message) }),
   };
 }
@@ -161,7 +159,8 @@ function byKey(
   return { key, signature, ...seen };
 }
 
-function certificateOfKey(
+/** The certificate beside a signature, where it is of the key that is to have signed: DER. */
+export function certificateOfKey(
   key: PublicKey,
   { certificates }: SignatureMaterial,
 ): Uint8Array | undefined {
@@ -169,6 +168,11 @@ function certificateOfKey(
   if (der === undefined) return undefined;
   const { spki } = parsed(der);
   return equalBytes(spki, key.spki) ? der : undefined;
+}
+
+/** What came along beside the signer's own certificate. @throws {CosignError} `CERTIFICATE_INVALID`. */
+export function broughtBy({ certificates }: SignatureMaterial): readonly Certificate[] {
+  return certificates.slice(1).map(parsed);
 }
 
 /** In cosign 3.1's order; the time is established before the chain. */
@@ -179,7 +183,7 @@ function byCertificate(
   witnesses: WitnessPolicy | undefined,
 ): (signature: Uint8Array) => VerifiedSigner {
   const leaf = leafOf(material, policy.certificate);
-  const brought = material.certificates.slice(1).map(parsed);
+  const brought = broughtBy(material);
   return (signature) => {
     const about = {
       signature,
@@ -254,7 +258,13 @@ function verifyAtTimes(
   );
 }
 
-function verifyAt(
+/**
+ * Checks a certificate's chain to one of the authorities at a time.
+ *
+ * @param brought Certificates that came along: perhaps between it and the authority.
+ * @throws {CosignError} `CERTIFICATE_…`.
+ */
+export function verifyAt(
   leaf: Certificate,
   brought: readonly Certificate[],
   time: Date,
@@ -290,7 +300,12 @@ function verifyAt(
   );
 }
 
-function leafOf(material: SignatureMaterial, wanted: Certificate | undefined): Certificate {
+/**
+ * The certificate that is to have signed: the one beside the signature, or the one that was given.
+ *
+ * @throws {CosignError} `CERTIFICATE_INVALID` when there is none, or both and they differ.
+ */
+export function leafOf(material: SignatureMaterial, wanted: Certificate | undefined): Certificate {
   const [der] = material.certificates;
   if (wanted !== undefined) {
     if (der !== undefined && !equalBytes(der, wanted.der)) {
@@ -307,7 +322,8 @@ function leafOf(material: SignatureMaterial, wanted: Certificate | undefined): C
   });
 }
 
-function checkIdentities(leaf: Certificate, identities: readonly IdentityPolicy[]): void {
+/** @throws {CosignError} `IDENTITY_MISMATCH` when the certificate is for none of them. */
+export function checkIdentities(leaf: Certificate, identities: readonly IdentityPolicy[]): void {
   let last: CosignError | undefined;
   for (const identity of identities) {
     try {

@@ -163,7 +163,9 @@ async function replay(record: KeylessRecord): Promise<readonly string[]> {
   const wrong: string[] = [];
   for (const { version, argv, env, stdout } of record.verify) {
     const generation = version.startsWith("v1.") ? ["--compat", "1"] : [];
-    const words = [...argv.slice(1).map(toOurs), ...generation];
+    // The services have been stopped since; and nobody but the registry may be asked.
+    const offline = argv[1]?.startsWith("verify") ? ["--offline"] : [];
+    const words = [...argv.slice(1).map(toOurs), ...generation, ...offline];
     const result = await runBinary(words, { cwd: folder, env: env ?? {} });
     const told = `${record.expected} ${record.id} (${version}) ${words.join(" ")}: ${result.code} ${result.stderr}`;
     if (record.expected === "output") {

@@ -31,7 +31,7 @@ export const verifyCommand: CommandFunction<typeof VERIFY_FLAGS> = async (call) 
   const { flags, args, stderr, env } = call;
   const settings = settingsOf(call);
   const { signal } = new AbortController();
-  const { demands, trustedRoot } = await openDemands(call, { signal, env });
+  const { demands, trust } = await openDemands(call, { signal, env });
   const detached = await readDetached(call, { signal, env });
   const registry = await registryOptions(flags, call.runtime.platform);
   const conventions = conventionsOf(flags, env, new Date(), stderr);
@@ -41,7 +41,7 @@ export const verifyCommand: CommandFunction<typeof VERIFY_FLAGS> = async (call) 
     { signal },
     settings.signatureDigestAlgorithm,
   );
-  using images = openOneByOne({ registry, conventions, keys, ...trustedRoot }, call, refuseToSign);
+  using images = openOneByOne({ registry, conventions, keys, ...trust }, call, refuseToSign);
   for (const [at, image] of args.entries()) {
     const target = flags["local-image"]
       ? ({ type: "layout", path: image } as const)

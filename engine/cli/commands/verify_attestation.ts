@@ -29,14 +29,14 @@ export const verifyAttestationCommand: CommandFunction<typeof VERIFY_ATTESTATION
   const { flags, args, stderr, env } = call;
   const settings = settingsOf(call);
   const { signal } = new AbortController();
-  const { demands, trustedRoot } = await openDemands(call, { signal, env });
+  const { demands, trust } = await openDemands(call, { signal, env });
   const policies = await readPolicies(flags.policy);
   const registry = await registryOptions(flags, call.runtime.platform);
   const conventions = conventionsOf(flags, env, new Date(), stderr);
   const digest = settings.signatureDigestAlgorithm;
   const keys = await openVerificationKeys(settings.keys, call, { signal }, digest);
   await using judge = new PolicyJudge({ env, timeoutMs: flags.timeout || 30_000 });
-  using images = openOneByOne({ registry, conventions, keys, ...trustedRoot }, call, refuseToSign);
+  using images = openOneByOne({ registry, conventions, keys, ...trust }, call, refuseToSign);
   for (const [at, image] of args.entries()) {
     const target = flags["local-image"]
       ? ({ type: "layout", path: image } as const)

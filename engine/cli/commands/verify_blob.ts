@@ -3,13 +3,16 @@ import { CosignError, hasCode } from "../../model/errors.ts";
 import type { Generation } from "../../model/exit_code.ts";
 import type { PublicKey } from "../../model/key.ts";
 import type { SignatureDigestAlgorithm } from "../../model/policy.ts";
+import { withLookedUp } from "../../transparency/look_up.ts";
 import {
   type BlobEvidence,
+  blobContent,
   digestsOfBlob,
   type SignedBlob,
   verifyBlob,
 } from "../../verify/blob.ts";
 import { expectedSigner } from "../../verify/blob_signer.ts";
+import { unloggedIn } from "../../verify/unlogged.ts";
 import { readEvidence } from "../blob_evidence.ts";
 import { checkTrustFlags, openSignerPolicy } from "../blob_trust.ts";
 import type { CommandFunction, Invocation } from "../command.ts";
@@ -19,6 +22,7 @@ import { DEFAULT_GENERATION, namedGeneration } from "../generation.ts";
 import { usage } from "../parse.ts";
 import { printableText } from "../printable.ts";
 import { refuseLater } from "../refuse_later.ts";
+import { openSearchedLog } from "../searched_log.ts";
 import { signatureDigest, warnWithoutLog } from "../verification.ts";
 
 type Call = Invocation<typeof VERIFY_BLOB_FLAGS>;
@@ -40,18 +44,22 @@ export const verifyBlobCommand: CommandFunction<typeof VERIFY_BLOB_FLAGS> = asyn
     throw usage("--trusted-root only supported with --new-bundle-format");
   }
   if (evidence.kind === "dsse" && !flags["allow-dsse"]) throw attestation();
-  const isLogged = (trust.witnesses?.logThreshold ?? 0) > 0;
-  if (bundle === "new" && isLogged && evidence.kind === "signature" && !evidence.digest) {
+  const { logThreshold = 0 } = trust.witnesses ?? {};
+  if (bundle === "new" && logThreshold > 0 && evidence.kind === "signature" && !evidence.digest) {
     throw new CosignError(
       "BUNDLE_INVALID",
       "failed to verify log inclusion: validation error: missing verification material: the bundle does not state the digest of what was signed",
     );
   }
   const { key, policy } = expectedSigner(trust, claimed);
-  const verify = (blob: SignedBlob) => verifyBlob(blob, evidence, material, policy);
-  const { warnings } = verify(
-    await readSigned(args[0] ?? "", { key, evidence, only, verify }, context),
-  );
+  const blob = await readSigned(args[0] ?? "", { key, evidence, only }, context);
+  const log = openSearchedLog(call, { logThreshold }, deadline.signal);
+  const unlogged =
+    bundle === "new" || evidence.kind === "dsse"
+      ? []
+      : unloggedIn(blobContent(blob, only), [evidence.signature], material, policy);
+  const complete = await withLookedUp(material, unlogged, policy, log);
+  const { warnings } = verifyBlob(blob, evidence, complete, policy);
   for (const warning of warnings) stderr.write(`WARNING: ${printableText(warning)}\n`);
   stderr.write("Verified OK\n");
   return 0;
@@ -73,17 +81,16 @@ async function readSigned(
     readonly key: PublicKey;
     readonly evidence: BlobEvidence;
     readonly only: SignatureDigestAlgorithm | undefined;
-    readonly verify: (blob: SignedBlob) => unknown;
   },
   context: { readonly env: Call["env"]; readonly signal: AbortSignal },
 ): Promise<SignedBlob> {
   const { key, evidence, only } = wanted;
-  const needsWhole = key.type === "ed25519" && evidence.kind === "signature";
-  const keptBytes = needsWhole ? MAX_ED25519_BYTES : KEPT_BYTES;
+  const whole = key.type === "ed25519" && evidence.kind === "signature" ? evidence : undefined;
+  const keptBytes = whole ? MAX_ED25519_BYTES : KEPT_BYTES;
   const algorithms = digestsOfBlob(key, evidence, only);
   try {
     const blob = await readBlob(source, { ...context, algorithms, keptBytes });
-    if (needsWhole && blob.bytes === undefined) return tooLongForEd25519(blob, wanted);
+    if (whole && blob.bytes === undefined) checkLongEd25519(blob, key, whole.signature, only);
     return blob;
   } catch (error) {
     const digests = hasCode(error, "FILE_READ") ? parseDigestArgument(source) : undefined;
@@ -93,13 +100,14 @@ async function readSigned(
 }
 
 /** Ed25519ph is over a digest and has no limit; whether it is that only the signature tells. */
-function tooLongForEd25519(
+function checkLongEd25519(
   blob: SignedBlob & { readonly sizeBytes: number },
-  { verify }: Parameters<typeof readSigned>[1],
-): SignedBlob {
+  key: PublicKey,
+  signature: Uint8Array,
+  only: SignatureDigestAlgorithm | undefined,
+): void {
   try {
-    verify(blob);
-    return blob;
+    blobContent(blob, only).check(key, signature);
   } catch (error) {
     if (!hasCode(error, "SIGNATURE_INVALID")) throw error;
     throw new CosignError(

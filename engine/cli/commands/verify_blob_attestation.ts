@@ -7,6 +7,7 @@ import type { Environment } from "../../io/env.ts";
 import { parseBase64Either, parseUtf8 } from "../../model/bytes.ts";
 import { CosignError, describeError } from "../../model/errors.ts";
 import type { Generation } from "../../model/exit_code.ts";
+import { withLookedUp } from "../../transparency/look_up.ts";
 import {
   BLOB_DIGESTS,
   type BlobDigest,
@@ -14,6 +15,7 @@ import {
   openBlobAttestation,
 } from "../../verify/blob_attestation.ts";
 import { type ClaimedSigner, expectedSigner } from "../../verify/blob_signer.ts";
+import { unloggedEnvelope } from "../../verify/unlogged.ts";
 import { parseAnyBundle } from "../blob_evidence.ts";
 import { checkTrustFlags, openSignerPolicy } from "../blob_trust.ts";
 import type { CommandFunction, Invocation } from "../command.ts";
@@ -24,6 +26,7 @@ import { DEFAULT_GENERATION, namedGeneration } from "../generation.ts";
 import { usage } from "../parse.ts";
 import { printableText } from "../printable.ts";
 import { refuseLater } from "../refuse_later.ts";
+import { openSearchedLog } from "../searched_log.ts";
 import { warnWithoutLog } from "../verification.ts";
 
 type Call = Invocation<typeof VERIFY_BLOB_ATTESTATION_FLAGS>;
@@ -43,9 +46,13 @@ export const verifyBlobAttestationCommand: CommandFunction<
   const context = { env, signal: deadline.signal };
   const trust = await openSignerPolicy(call, generation, context);
   const limitBytes = attachmentLimitOf(env, stderr);
-  const { envelope, claimed, material } = await readEnvelope(flags, limitBytes, context);
+  const { envelope, claimed, material, text } = await readEnvelope(flags, limitBytes, context);
   const { policy } = expectedSigner(trust, claimed);
-  const { statement, algorithms, signer } = openBlobAttestation(envelope, material, policy);
+  const { logThreshold = 0 } = policy.witnesses ?? {};
+  const log = openSearchedLog(call, { logThreshold }, deadline.signal);
+  const unlogged = text === undefined ? [] : unloggedEnvelope(envelope, text, material, policy);
+  const complete = await withLookedUp(material, unlogged, policy, log);
+  const { statement, algorithms, signer } = openBlobAttestation(envelope, complete, policy);
   const digests = digest === undefined ? await digestsOf(algorithms, call, context) : [digest];
   judgeBlobStatement(statement, flags["check-claims"] ? digests : undefined, {
     ...policy,
@@ -128,17 +135,18 @@ async function readEnvelope(
   readonly envelope: DsseEnvelope;
   readonly claimed: ClaimedSigner;
   readonly material: SignatureMaterial;
+  /** The envelope's JSON, where it lies there by itself. */
+  readonly text?: string;
 }> {
   const path = bundle || signature || "";
   const bytes = await readShort(path, limitBytes, context);
   if (!bundle) {
-    const envelope = parseEnvelope(bytes, path);
-    return { envelope, claimed: { kind: "none" }, material: NO_MATERIAL };
+    return { ...parseEnvelope(bytes, path), claimed: { kind: "none" }, material: NO_MATERIAL };
   }
   const { evidence, claimed, material, bundle: format } = parseAnyBundle(bytes, path);
   if (evidence.kind === "dsse") return { envelope: evidence.envelope, claimed, material };
   if (format === "old") {
-    return { envelope: parseEnvelope(evidence.signature, path), claimed, material };
+    return { ...parseEnvelope(evidence.signature, path), claimed, material };
   }
   throw new CosignError(
     "BUNDLE_INVALID",
@@ -148,11 +156,14 @@ async function readEnvelope(
 }
 
 /** JSON of an envelope; 1.x wrote base64 of it. */
-function parseEnvelope(bytes: Uint8Array, path: string): DsseEnvelope {
+function parseEnvelope(
+  bytes: Uint8Array,
+  path: string,
+): { readonly envelope: DsseEnvelope; readonly text: string } {
   try {
-    const text = parseUtf8(bytes).trim();
-    const json = text.startsWith("{") ? text : parseUtf8(parseBase64Either(text));
-    return parseDsse(parseStrictJson(json));
+    const plain = parseUtf8(bytes).trim();
+    const text = plain.startsWith("{") ? plain : parseUtf8(parseBase64Either(plain));
+    return { envelope: parseDsse(parseStrictJson(text)), text };
   } catch (cause) {
     if (!(cause instanceof SyntaxError || cause instanceof TypeError)) throw cause;
     const message = `Cannot read attestation "${path}": ${describeError(cause)}`;

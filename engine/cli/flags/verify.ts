@@ -5,23 +5,28 @@ import {
   TRUSTED_ROOT_FLAGS,
   VERIFY_LOG_FLAGS,
 } from "./format.ts";
-import {
-  ANNOTATION_FLAGS,
-  SECURITY_KEY_FLAGS,
-  SIGNATURE_DIGEST_FLAGS,
-  WEAK_KEY_FLAGS,
-} from "./key.ts";
-import { CERTIFICATE_VERIFY_FLAGS, REKOR_FLAGS } from "./keyless.ts";
+import { ANNOTATION_FLAGS, SECURITY_KEY_FLAGS, SIGNATURE_DIGEST_FLAGS } from "./key.ts";
+import { CERTIFICATE_VERIFY_FLAGS } from "./keyless.ts";
 import { REFERENCE_FLAGS, REGISTRY_FLAGS } from "./registry.ts";
 
-const COMMON = {
+/** Where entries are looked up that do not lie beside their signatures. */
+export const SEARCH_LOG_FLAGS = {
   offline: {
     type: "bool",
-    support: "accepted",
-    brief: "do not ask a transparency log",
+    brief: "do not ask a transparency log for entries that do not lie beside their signatures",
     deprecated:
       "To verify in an airgapped environment, provide a --bundle with the signature and verification material, and a --trusted-root file with the service keys and certificates",
   },
+  "rekor-url": {
+    type: "text",
+    brief: "transparency log that is asked for them (default https://rekor.sigstore.dev)",
+    placeholder: "url",
+    deprecated:
+      "please use a signing config to specify a rekor url; see `cosign signing-config --help`",
+  },
+} as const;
+
+const COMMON = {
   "timestamp-certificate-chain": {
     type: "text",
     brief: "PEM file of a timestamp authority's certificates",
@@ -49,10 +54,12 @@ const COMMON = {
 } as const;
 
 /** What every command that verifies takes. */
-export const COMMON_VERIFY_FLAGS: typeof COMMON &
+export const COMMON_VERIFY_FLAGS: typeof SEARCH_LOG_FLAGS &
+  typeof COMMON &
   typeof VERIFY_LOG_FLAGS &
   typeof TRUSTED_ROOT_FLAGS &
   typeof FORMAT_FLAGS = {
+  ...SEARCH_LOG_FLAGS,
   ...COMMON,
   ...VERIFY_LOG_FLAGS,
   ...TRUSTED_ROOT_FLAGS,
@@ -109,10 +116,8 @@ export const VERIFY_FLAGS: typeof OWN &
   typeof RECURSIVE_POLICY_FLAGS &
   typeof COMMON_VERIFY_FLAGS &
   typeof SECURITY_KEY_FLAGS &
-  typeof WEAK_KEY_FLAGS &
   typeof SIGNATURE_DIGEST_FLAGS &
   typeof CERTIFICATE_VERIFY_FLAGS &
-  typeof REKOR_FLAGS &
   typeof REFERENCE_FLAGS &
   typeof REGISTRY_FLAGS = {
   ...OWN,
@@ -121,10 +126,8 @@ export const VERIFY_FLAGS: typeof OWN &
   ...RECURSIVE_POLICY_FLAGS,
   ...COMMON_VERIFY_FLAGS,
   ...SECURITY_KEY_FLAGS,
-  ...WEAK_KEY_FLAGS,
   ...SIGNATURE_DIGEST_FLAGS,
   ...CERTIFICATE_VERIFY_FLAGS,
-  ...REKOR_FLAGS,
   ...REFERENCE_FLAGS,
   ...REGISTRY_FLAGS,
 };

@@ -14,9 +14,12 @@ import { REASON_CODES } from "../../../engine/batch/report/schema.ts";
 import { runJob } from "../../../engine/batch/run_job.ts";
 import { digestOf } from "../../../engine/crypto/hash.ts";
 import { encodeSimpleSigning } from "../../../engine/formats/simple_signing.ts";
+import { parseTrustedRoot } from "../../../engine/formats/trusted_root_json.ts";
 import { Budgets, createBudgetMemory } from "../../../engine/io/budget.ts";
+import { httpClient } from "../../../engine/io/http.ts";
 import { LocalShared } from "../../../engine/io/shared.ts";
 import { makeKeyRing, type RunKey } from "../../../engine/keys/key_ring.ts";
+import { utf8 } from "../../../engine/model/bytes.ts";
 import { digestHex } from "../../../engine/model/digest.ts";
 import { CosignError } from "../../../engine/model/errors.ts";
 import type { SignJob, Target, VerifyJob } from "../../../engine/model/job.ts";
@@ -27,6 +30,7 @@ import { verifyJob } from "../../support/batch_verdict.ts";
 import { startEmbeddedRegistry } from "../../support/embedded_registry.ts";
 import { type Fault, startFaultyProxy } from "../../support/hostile_registry.ts";
 import type { TestRegistry } from "../../support/registries.ts";
+import { type Sigstore, startSigstore } from "../../support/sigstore_server.ts";
 import { makeCertificates } from "../../support/tls_front.ts";
 import { pushImage } from "../../support/uploads.ts";
 import { unpackVectors } from "../../support/vectors.ts";
@@ -121,6 +125,31 @@ async function withFault(
   }
 }
 
+/** The reason that a signature has whose entry must be looked up in a log that misbehaves. */
+async function withLog(misbehave: (log: Sigstore) => void): Promise<string> {
+  const log = await startSigstore();
+  const services = {
+    http: httpClient({ env: {} }),
+    budgets: new Budgets(createBudgetMemory(), 1),
+    retry: { attempts: 1 },
+  };
+  const context = {
+    ...contextOf(),
+    trustedRoot: parseTrustedRoot(utf8(log.trustedRootJson)),
+    search: { url: log.rekorUrl, services },
+  };
+  try {
+    await pushImage(registry.host, "team/unlogged", "v1", "three");
+    const target = image(registry.host, "team/unlogged:v1");
+    await runJob(signOf(target, { formats: ["legacy"] }), context);
+    misbehave(log);
+    const demands = { logThreshold: 1, timestampThreshold: 0, sct: false };
+    return reasonOf(await runJob(verifyOf(target, { demands }), context));
+  } finally {
+    await log.close();
+  }
+}
+
 function layout(name: string): string {
   const path = join(folder, name);
   unpackVectors("saved/save-legacy-v3-tags/", path);
@@ -205,6 +234,10 @@ const CASES: Readonly<Record<string, () => Promise<string>>> = {
       server.close();
     }
   },
+  LOG_REFUSED: () => withLog((log) => log.fail("rekor", { kind: "status", status: 400 })),
+  SERVICE_UNAVAILABLE: () => withLog((log) => log.fail("rekor", { kind: "status", status: 503 })),
+  SERVICE_PROTOCOL: () =>
+    withLog((log) => log.fail("rekor", { kind: "redirect", location: log.fulcioUrl })),
   DIGEST_MISMATCH: () =>
     withFault((method) => (method === "GET" ? { kind: "body" } : undefined), byDigest),
   LIMIT_EXCEEDED: () =>

@@ -26,7 +26,7 @@ const CHECKED = { annotations: true, claims: true, logged: false, by: "key" } as
 test("verificationHeader() tells of certificates and of a log in cosign's words", () => {
   const header = verificationHeader("r.example/a:1", {
     ...CHECKED,
-    logged: true,
+    logged: "offline",
     by: "certificate",
   });
   expect(header).toContain(
@@ -34,6 +34,20 @@ test("verificationHeader() tells of certificates and of a log in cosign's words"
       "  - The code-signing certificate was verified using trusted certificate authority certificates\n",
   );
   expect(header).not.toContain("public key");
+});
+
+test("verificationHeader() tells of a log that was asked in cosign's words", () => {
+  const online = { ...CHECKED, logged: "online" } as const;
+  const present = "  - The claims were present in the transparency log\n";
+  const integrated =
+    "  - The signatures were integrated into the transparency log when the certificate was valid\n";
+  const byKey = verificationHeader("r.example/a:1", online);
+  expect(byKey).toContain(present);
+  expect(byKey).not.toContain("certificate");
+  expect(byKey).not.toContain("offline");
+  expect(verificationHeader("r.example/a:1", { ...online, by: "certificate" })).toContain(
+    present + integrated,
+  );
 });
 
 test("verificationHeader() says what was checked, in cosign's words", () => {
