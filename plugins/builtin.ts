@@ -6,9 +6,10 @@ export const MANIFEST: unknown = manifest;
 
 /**
  * Where the code of the built-in plugins is. One line each, with a literal import, so that the bundler sees
- * it and nothing is loaded before it is asked for:
- * `"kms-aws": async () => (await import("./kms-aws/mod.ts")).plugin,`
+ * it and nothing is loaded before it is asked for.
  */
 export const LINKS: Readonly<Record<string, () => Promise<PluginModule>>> = {
+  "kms-aws": async () => (await import("./kms-aws/mod.ts")).plugin,
+  vault: async () => (await import("./vault/mod.ts")).plugin,
   "artifacts-wasm": async () => (await import("./artifacts-wasm/mod.ts")).plugin,
 };

@@ -20,11 +20,12 @@ type TrustFlag =
   | keyof typeof COMMON_VERIFY_FLAGS
   | "key"
   | "sk"
+  | "allow-weak-key"
   | "bundle"
   | "signature-digest-algorithm";
 /** A call of any command that verifies files. */
 type Call = Omit<Invocation<typeof VERIFY_BLOB_FLAGS>, "flags"> & {
-  readonly flags: Pick<Invocation<typeof VERIFY_BLOB_FLAGS>["flags"], TrustFlag>;
+  readonly flags: Pick<Invocation<typeof VERIFY_BLOB_FLAGS>["flags"], TrustFlag | "timeout">;
 };
 
 const KEY_HINT = "Verify with a public key: --key cosign.pub";

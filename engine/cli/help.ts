@@ -42,7 +42,8 @@ export function groupHelp(
   const members = new Map<string, string>();
   for (const [words, command] of Object.entries(commands)) {
     const [first = "", second] = words.split(" ");
-    if (command.hidden) continue;
+    // Whoever asks for a hidden group sees what is in it, as in cosign.
+    if (command.hidden && (path.length === 0 || command.refused !== undefined)) continue;
     if (path.length > 0 && first === path[0] && second !== undefined) {
       members.set(second, commandBrief(command));
     } else if (path.length === 0) {

@@ -134,7 +134,7 @@ function showCompletion(line: readonly string[], world: World): number {
  * configuration only when a plugin is asked for.
  */
 async function pluginsFor(flag: unknown, world: World): Promise<World["plugins"]> {
-  const file = choiceOf(flag);
+  const file = typeof flag === "string" && flag !== "" ? flag : undefined;
   const read = async () =>
     await (await import("./user_plugins.ts")).readUserPlugins(file, world.env);
   const known = file === undefined ? undefined : await read();

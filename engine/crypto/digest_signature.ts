@@ -1,14 +1,15 @@
 import { Buffer } from "node:buffer";
 import { constants, type KeyObject, privateEncrypt, publicEncrypt } from "node:crypto";
 import { eddsa } from "@noble/curves/abstract/edwards.js";
+import { ecdsa, weierstrass } from "@noble/curves/abstract/weierstrass.js";
 import { ed25519 } from "@noble/curves/ed25519.js";
 import { p256, p384, p521 } from "@noble/curves/nist.js";
-import { sha512 } from "@noble/hashes/sha2.js";
+import { sha224, sha512 } from "@noble/hashes/sha2.js";
 import { concatBytes, equalBytes, utf8 } from "../model/bytes.ts";
 import { CosignError, describeError } from "../model/errors.ts";
 import type { KeyType, PublicKey } from "../model/key.ts";
 import type { SignatureDigestAlgorithm } from "../model/policy.ts";
-import { type Curve, checkEcdsaSignature } from "./ecdsa.ts";
+import { type Curve, checkEcdsaSignature, ecScalar } from "./ecdsa.ts";
 import {
   ECDSA_CURVES,
   ECDSA_DIGESTS,
@@ -27,7 +28,25 @@ const DIGEST_INFO: Readonly<Record<SignatureDigestAlgorithm, string>> = {
   sha384: "3041300d060960864801650304020205000430",
   sha512: "3051300d060960864801650304020305000440",
 };
-const NOBLE = { "ecdsa-p256": p256, "ecdsa-p384": p384, "ecdsa-p521": p521 } as const;
+/** P-224 (SEC 2 §2.2.2), which the library leaves out. */
+const p224 = ecdsa(
+  weierstrass({
+    p: 0xffffffffffffffffffffffffffffffff000000000000000000000001n,
+    n: 0xffffffffffffffffffffffffffff16a2e0b8f03e13dd29455c5c2a3dn,
+    h: 1n,
+    a: 0xfffffffffffffffffffffffffffffffefffffffffffffffffffffffen,
+    b: 0xb4050a850c04b3abf54132565044b0b7d7bfd8ba270b39432355ffb4n,
+    Gx: 0xb70e0cbd6bb4bf7f321390b94a03c1d356c21122343280d6115c1d21n,
+    Gy: 0xbd376388b5f723fb4c22dfe6cd4375a05a07476444d5819985007e34n,
+  }),
+  sha224,
+);
+const NOBLE = {
+  "ecdsa-p224": p224,
+  "ecdsa-p256": p256,
+  "ecdsa-p384": p384,
+  "ecdsa-p521": p521,
+} as const;
 const NOBLE_OPTIONS = { prehash: false, lowS: false, format: "der" } as const;
 const ED25519_KEY_BYTES = 32;
 const ED25519_SIGNATURE_BYTES = 64;
@@ -115,10 +134,7 @@ export function signDigest(
       const key = { key: privateKey, padding: constants.RSA_PKCS1_PADDING };
       return new Uint8Array(privateEncrypt(key, digestInfo(digest, algorithm)));
     }
-    const { d } = privateKey.export({ format: "jwk" });
-    if (d === undefined) throw new TypeError("not a private key");
-    const scalar = Uint8Array.fromBase64(d, { alphabet: "base64url" });
-    return NOBLE[curve.type].sign(digest, scalar, NOBLE_OPTIONS);
+    return NOBLE[curve.type].sign(digest, ecScalar(privateKey), NOBLE_OPTIONS);
   } catch (error) {
     throw new CosignError("KEY_SIGN_FAILED", `Cannot sign: ${describeError(error)}`, {
       cause: error,

@@ -1,8 +1,16 @@
 import { Buffer } from "node:buffer";
+import type { KeyObject } from "node:crypto";
 import type { KeyType } from "../model/key.ts";
-import { derElements, parseDer, parseDerUnsigned, TAG } from "./der.ts";
+import {
+  derElements,
+  expectTag,
+  parseDer,
+  parseDerSequence,
+  parseDerUnsigned,
+  TAG,
+} from "./der.ts";
 
-/** The NIST curves (SEC 2 §2) that keys may lie on. */
+/** The NIST curves (SEC 2 §2) that keys may lie on; P-224 only where it is allowed by name. */
 export interface Curve {
   readonly type: Extract<KeyType, `ecdsa-${string}`>;
   /** The contents of its OBJECT IDENTIFIER, in hexadecimal. */
@@ -13,6 +21,12 @@ export interface Curve {
   readonly order: Uint8Array;
 }
 
+const P224 = {
+  type: "ecdsa-p224",
+  oid: "2b81040021",
+  sizeBytes: 28,
+  order: "ffffffffffffffffffffffffffff16a2e0b8f03e13dd29455c5c2a3d",
+} as const;
 const P256 = {
   type: "ecdsa-p256",
   oid: "2a8648ce3d030107",
@@ -35,10 +49,17 @@ const P521 = {
 } as const;
 
 /** All curves that are supported. */
-export const CURVES: readonly Curve[] = [P256, P384, P521].map((curve) => ({
+export const CURVES: readonly Curve[] = [P224, P256, P384, P521].map((curve) => ({
   ...curve,
   order: Uint8Array.fromHex(curve.order),
 }));
+
+/** The secret number of an EC key, big-endian; from PKCS#8, since not every curve has a JWK (RFC 5915 §3). */
+export function ecScalar(privateKey: KeyObject): Uint8Array {
+  const der = new Uint8Array(privateKey.export({ format: "der", type: "pkcs8" }));
+  const ecPrivateKey = expectTag(parseDerSequence(der)[2], TAG.octetString).content;
+  return expectTag(parseDerSequence(ecPrivateKey)[1], TAG.octetString).content;
+}
 
 /**
  * Checks the form of an ECDSA signature: DER of two INTEGERs in 1 … n-1 and nothing else (SEC 1

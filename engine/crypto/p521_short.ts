@@ -1,6 +1,7 @@
 import { createHash, type KeyObject } from "node:crypto";
 import { p521 } from "@noble/curves/nist.js";
 import type { SignatureDigestAlgorithm } from "../model/policy.ts";
+import { ecScalar } from "./ecdsa.ts";
 
 const POINT_BYTES = 133; // 04 and two coordinates of 66
 const OPTIONS = { prehash: false, lowS: false, format: "der" } as const;
@@ -30,10 +31,7 @@ export function signP521(
   message: Uint8Array,
   digest: SignatureDigestAlgorithm,
 ): Uint8Array {
-  const { d } = privateKey.export({ format: "jwk" });
-  if (d === undefined) throw new TypeError("not a private key");
-  const scalar = Uint8Array.fromBase64(d, { alphabet: "base64url" });
-  return p521.sign(hash(message, digest), scalar, OPTIONS);
+  return p521.sign(hash(message, digest), ecScalar(privateKey), OPTIONS);
 }
 
 function hash(message: Uint8Array, digest: SignatureDigestAlgorithm): Uint8Array {

@@ -2,9 +2,9 @@ import { Buffer } from "node:buffer";
 import { createPrivateKey, generateKeyPairSync, type KeyObject } from "node:crypto";
 import { utf8 } from "../model/bytes.ts";
 import { CosignError, describeError } from "../model/errors.ts";
-import type { KeyType, PublicKey } from "../model/key.ts";
+import type { KeyType, PublicKey, Weakness } from "../model/key.ts";
 import { derElements, expectTag, parseDerOid, parseDerSequence, TAG } from "./der.ts";
-import { OID_EC, publicKeyOf, readNamedCurve } from "./public_key.ts";
+import { type KeyPolicy, OID_EC, publicKeyOf, readNamedCurve } from "./public_key.ts";
 import { signMessage, verifySignature } from "./signature.ts";
 
 /** A private key with its public half. */
@@ -19,6 +19,7 @@ export type PrivateKeyForm = "pkcs8" | "pkcs1" | "sec1";
 const TAG_SEC1_PARAMETERS = 0xa0; // [0] of ECPrivateKey
 const PROBE = utf8("a key pair signs and verifies");
 const CURVE_NAMES = {
+  "ecdsa-p224": "P-224",
   "ecdsa-p256": "P-256",
   "ecdsa-p384": "P-384",
   "ecdsa-p521": "P-521",
@@ -29,6 +30,8 @@ export function generatePrivateKey(type: KeyType): KeyObject {
   switch (type) {
     case "ed25519":
       return generateKeyPairSync("ed25519").privateKey;
+    case "rsa-1024":
+    case "rsa-1536":
     case "rsa-2048":
     case "rsa-3072":
     case "rsa-4096":
@@ -43,13 +46,19 @@ export function generatePrivateKey(type: KeyType): KeyObject {
  * Reads a private key, holds it to the policy of `parsePublicKeyPem()` and makes sure that its two
  * halves belong together.
  *
+ * @param allowed Weaknesses that are taken all the same; default none.
  * @throws {CosignError} `KEY_INVALID`, `KEY_UNSUPPORTED`, `KEY_WEAK`.
  */
-export function parsePrivateKey(der: Uint8Array, form: PrivateKeyForm, uri: string): KeyPair {
+export function parsePrivateKey(
+  der: Uint8Array,
+  form: PrivateKeyForm,
+  uri: string,
+  allowed: readonly Weakness[] = [],
+): KeyPair {
   try {
-    checkNamedCurve(der, form, uri);
+    checkNamedCurve(der, form, { uri, allowed });
     const privateKey = createPrivateKey({ key: Buffer.from(der), format: "der", type: form });
-    const publicKey = publicKeyOf(privateKey, uri);
+    const publicKey = publicKeyOf(privateKey, uri, allowed);
     verifySignature(publicKey, PROBE, signMessage(privateKey, publicKey.type, PROBE));
     return { privateKey, publicKey };
   } catch (error) {
@@ -63,15 +72,15 @@ export function parsePrivateKey(der: Uint8Array, form: PrivateKeyForm, uri: stri
 }
 
 /** Refuses curves that are not ours before native code meets them. */
-function checkNamedCurve(der: Uint8Array, form: PrivateKeyForm, uri: string): void {
+function checkNamedCurve(der: Uint8Array, form: PrivateKeyForm, policy: KeyPolicy): void {
   const elements = parseDerSequence(der);
   if (form === "pkcs8") {
     const [oid, parameters] = derElements(expectTag(elements[1], TAG.sequence).content);
-    if (parseDerOid(oid) === OID_EC) readNamedCurve(parameters, uri);
+    if (parseDerOid(oid) === OID_EC) readNamedCurve(parameters, policy);
   }
   if (form === "sec1") {
     const tagged = elements.find(({ tag }) => tag === TAG_SEC1_PARAMETERS);
     if (tagged === undefined) throw new SyntaxError("it does not name its curve");
-    readNamedCurve(derElements(tagged.content)[0], uri);
+    readNamedCurve(derElements(tagged.content)[0], policy);
   }
 }

@@ -10,12 +10,19 @@ const FERMAT_ROUNDS = 100;
  * Infineon library (ROCA), two primes so close that Fermat's method finds them.
  *
  * @param modulus Big-endian, unsigned.
+ * @param allowed An exponent that is taken beside 65537.
  * @returns The reason, or nothing for a key that shows none of these.
  */
-export function findRsaWeakness(modulus: Uint8Array, exponent: Uint8Array): string | undefined {
+export function findRsaWeakness(
+  modulus: Uint8Array,
+  exponent: Uint8Array,
+  allowed: bigint = PUBLIC_EXPONENT,
+): string | undefined {
   const n = toBigInt(modulus);
   const e = toBigInt(exponent);
-  if (e !== PUBLIC_EXPONENT) return `its public exponent is ${e}, expected ${PUBLIC_EXPONENT}`;
+  if (e !== PUBLIC_EXPONENT && e !== allowed) {
+    return `its public exponent is ${e}, expected ${PUBLIC_EXPONENT}`;
+  }
   const primes = primesBelow(SMALL_FACTORS_BELOW);
   const factor = primes.find((prime) => n % BigInt(prime) === 0n);
   if (factor !== undefined) return `its modulus is divisible by ${factor}`;

@@ -18,6 +18,7 @@ type EcdsaType = Curve["type"];
 
 /** The digests that ECDSA signatures are tried with: SHA-256 first, then the one of the curve's size. */
 export const ECDSA_DIGESTS: Readonly<Record<EcdsaType, readonly SignatureDigestAlgorithm[]>> = {
+  "ecdsa-p224": ["sha256"],
   "ecdsa-p256": ["sha256"],
   "ecdsa-p384": ["sha256", "sha384"],
   "ecdsa-p521": ["sha256", "sha512"],

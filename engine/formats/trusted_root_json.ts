@@ -13,8 +13,8 @@ const MEDIA_TYPES: ReadonlySet<string> = new Set([
   "application/vnd.dev.sigstore.trustedroot+json;version=0.2",
   "application/vnd.dev.sigstore.trustedroot.v0.2+json",
 ]);
-/** Names of keys (protobuf-specs, `PublicKeyDetails`). */
-const KEY_DETAILS: Readonly<Record<KeyType, string>> = {
+/** Names of keys (protobuf-specs, `PublicKeyDetails`); weak ones have none. */
+const KEY_DETAILS: Readonly<Partial<Record<KeyType, string>>> = {
   "ecdsa-p256": "PKIX_ECDSA_P256_SHA_256",
   "ecdsa-p384": "PKIX_ECDSA_P384_SHA_384",
   "ecdsa-p521": "PKIX_ECDSA_P521_SHA_512",

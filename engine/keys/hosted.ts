@@ -40,14 +40,25 @@ export async function readHostedPublicKey(key: HostedKey): Promise<PublicKey> {
   );
 }
 
-/** Makes a key where its URI says. @throws {CosignError} `KEY_UNSUPPORTED`, `KEY_EXISTS`, `KEY_DENIED`, … */
+/**
+ * Makes a key where its URI says. One that is there already is left as it is, as cosign leaves it.
+ *
+ * @throws {CosignError} `KEY_EXISTS` when that one is of another type than was asked for; `KEY_UNSUPPORTED`,
+ * `KEY_DENIED`, …
+ */
 export async function createHostedKey(key: HostedKey, type?: KeyType): Promise<PublicKey> {
   const { provider } = key.backend;
   if (provider.create === undefined) throw lacking(key, "create");
   const create = provider.create.bind(provider);
-  return parseBackendKey(
+  const made = parseBackendKey(
     await key.caller.call((context) => create(key.uri, type, context), key.signal),
     key.uri,
+  );
+  if (type === undefined || made.type === type) return made;
+  throw new CosignError(
+    "KEY_EXISTS",
+    `Cannot create key "${key.uri}": it exists already, and is of type ${made.type}`,
+    { hint: "Choose another name, or leave the type away to use it as it is" },
   );
 }
 

@@ -2,6 +2,7 @@ import { type PemBlock, parsePem } from "../crypto/pem.ts";
 import { type PrivateKeyForm, parsePrivateKey } from "../crypto/private_key.ts";
 import { CosignError, describeError } from "../model/errors.ts";
 import type { Generation } from "../model/exit_code.ts";
+import type { Weakness } from "../model/key.ts";
 import { encodeKeyPair, type KeyPairPem } from "./generate.ts";
 
 const FORMS: Readonly<Record<string, PrivateKeyForm>> = {
@@ -17,6 +18,7 @@ const PASSED_OVER = "EC PARAMETERS";
  * SEC 1 (EC).
  *
  * @param uri How the user named the key.
+ * @param allowed Weaknesses that are taken all the same; default none.
  * @throws {CosignError} `KEY_INVALID`, `KEY_UNSUPPORTED`, `KEY_WEAK`.
  */
 export async function importKeyPair(
@@ -24,12 +26,14 @@ export async function importKeyPair(
   uri: string,
   password: Uint8Array,
   generation: Generation,
+  allowed: readonly Weakness[] = [],
 ): Promise<KeyPairPem> {
   const block = readBlock(pem, uri);
   const form = Object.hasOwn(FORMS, block.type) ? FORMS[block.type] : undefined;
   if (form === undefined) throw unsupported(block.type, uri);
   try {
-    return await encodeKeyPair(parsePrivateKey(block.bytes, form, uri), password, generation);
+    const pair = parsePrivateKey(block.bytes, form, uri, allowed);
+    return await encodeKeyPair(pair, password, generation);
   } finally {
     block.bytes.fill(0);
   }

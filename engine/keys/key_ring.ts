@@ -2,7 +2,7 @@ import type { KeyObject } from "node:crypto";
 import { parsePublicKeyDer } from "../crypto/public_key.ts";
 import { signMessage } from "../crypto/signature.ts";
 import { CosignError } from "../model/errors.ts";
-import type { KeyType, PublicKey } from "../model/key.ts";
+import type { KeyType, PublicKey, Weakness } from "../model/key.ts";
 import type { SignatureDigestAlgorithm } from "../model/policy.ts";
 import type { Signer } from "../plugin_host/contract.ts";
 
@@ -12,6 +12,8 @@ export interface RunKey {
   readonly type: KeyType;
   /** SubjectPublicKeyInfo, DER. */
   readonly spki: Uint8Array;
+  /** What is wrong with it and was allowed when it was opened. */
+  readonly weaknesses?: readonly Weakness[];
   readonly privateKey?: KeyObject;
   readonly hosted: boolean;
   /** The digest that its signatures are over. */
@@ -56,8 +58,8 @@ export function makeKeyRing(
   };
 }
 
-function publicKeyOf({ spki, uri, digest }: RunKey): PublicKey {
-  const key = parsePublicKeyDer(spki, uri);
+function publicKeyOf({ spki, uri, digest, weaknesses }: RunKey): PublicKey {
+  const key = parsePublicKeyDer(spki, uri, weaknesses);
   return digest === "sha256" ? key : { ...key, digest };
 }
 

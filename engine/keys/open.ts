@@ -6,7 +6,7 @@ import { signMessage } from "../crypto/signature.ts";
 import { COSIGN_KEY_PEM_TYPES, parseCosignKey } from "../formats/cosign_key.ts";
 import { utf8 } from "../model/bytes.ts";
 import { CosignError, describeError } from "../model/errors.ts";
-import type { PublicKey } from "../model/key.ts";
+import type { PublicKey, Weakness } from "../model/key.ts";
 import type { SignatureDigestAlgorithm } from "../model/policy.ts";
 import type { Signer } from "../plugin_host/contract.ts";
 import type { KeyBackend, PluginWorld } from "../plugin_host/plugin_call.ts";
@@ -25,6 +25,11 @@ export interface KeyContext extends KeyTextContext {
   readonly keyBackend: (scheme: string) => Promise<KeyBackend | undefined>;
   /** What plugins get: made when one is called, not before. */
   readonly pluginWorld: () => Promise<PluginWorld>;
+  /** What is taken although it is weak, and who is told of each such key. Default: nothing is. */
+  readonly weakKeys?: {
+    readonly allowed: readonly Weakness[];
+    readonly tell: (key: PublicKey) => void;
+  };
 }
 
 /** A signer, with the private key when it lies in this program and may go to other threads. */
@@ -43,7 +48,7 @@ export interface OpenedSigner extends Signer {
  */
 export async function readPublicKey(uri: string, context: KeyContext): Promise<PublicKey> {
   const text = await readKeyText(uri, context);
-  if (text !== undefined) return parsePublicKeyPem(text, uri);
+  if (text !== undefined) return parseAllowed(text, uri, context);
   const { readHostedPublicKey } = await import("./hosted.ts");
   return await readHostedPublicKey(await hostedKey(uri, context));
 }
@@ -58,8 +63,8 @@ export async function derivePublicKey(uri: string, context: KeyContext): Promise
   const text = await readKeyText(uri, context);
   if (text === undefined) return await readPublicKey(uri, context);
   return isPrivateKey(text)
-    ? (await decryptKey(text, uri, context.password)).publicKey
-    : parsePublicKeyPem(text, uri);
+    ? (await decryptKey(text, uri, context)).publicKey
+    : parseAllowed(text, uri, context);
 }
 
 /**
@@ -70,7 +75,7 @@ export async function derivePublicKey(uri: string, context: KeyContext): Promise
  */
 export async function readPrivateKey(uri: string, context: KeyContext): Promise<KeyPair> {
   const text = await readKeyText(uri, context);
-  if (text !== undefined) return await decryptKey(text, uri, context.password);
+  if (text !== undefined) return await decryptKey(text, uri, context);
   const pair = await readStored(await hostedKey(uri, context));
   if (pair !== undefined) return pair;
   throw new CosignError(
@@ -93,7 +98,7 @@ export async function openSigner(
 ): Promise<OpenedSigner> {
   const text = await readKeyText(uri, context);
   if (text !== undefined) {
-    return localSigner(await decryptKey(text, uri, context.password), digest);
+    return localSigner(await decryptKey(text, uri, context), digest);
   }
   const key = await hostedKey(uri, context);
   const pair = await readStored(key);
@@ -120,7 +125,10 @@ export async function hostedKey(uri: string, context: KeyContext): Promise<Hoste
 /** The private key out of a store of secrets; nothing where keys do not leave their place. */
 async function readStored(key: HostedKey): Promise<KeyPair | undefined> {
   const pair = await (await import("./hosted.ts")).readStoredPair(key);
-  return pair && (await decryptKey(pair.privatePem, key.uri, async () => utf8(pair.password)));
+  return (
+    pair &&
+    (await decryptKey(pair.privatePem, key.uri, { password: async () => utf8(pair.password) }))
+  );
 }
 
 function localSigner(
@@ -149,15 +157,26 @@ function localSigner(
   };
 }
 
+function parseAllowed(pem: string, uri: string, { weakKeys }: KeyContext): PublicKey {
+  return told(parsePublicKeyPem(pem, uri, weakKeys?.allowed), weakKeys);
+}
+
+function told(key: PublicKey, weakKeys: KeyContext["weakKeys"]): PublicKey {
+  if (key.weaknesses !== undefined) weakKeys?.tell(key);
+  return key;
+}
+
 async function decryptKey(
   text: string,
   uri: string,
-  password: () => Promise<Uint8Array>,
+  { password, weakKeys }: Pick<KeyContext, "password" | "weakKeys">,
 ): Promise<KeyPair> {
   const box = readBox(text, uri);
   const pkcs8 = await openKeyBox(box, await password(), uri);
   try {
-    return parsePrivateKey(pkcs8, "pkcs8", uri);
+    const pair = parsePrivateKey(pkcs8, "pkcs8", uri, weakKeys?.allowed);
+    told(pair.publicKey, weakKeys);
+    return pair;
   } finally {
     pkcs8.fill(0);
   }

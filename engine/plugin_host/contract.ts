@@ -149,7 +149,11 @@ export interface KeyProvider {
   publicKey?(uri: string, context: PluginContext): Promise<BackendKey>;
   /** Opens a key that signs where it lies. The context's signal ends the opening, not the session. */
   open?(uri: string, context: PluginContext): Promise<KeySession>;
-  /** Makes a new key there. @param type The backend's own choice when absent: P-256 where it can. */
+  /**
+   * Makes a new key there. One of that name is left as it is, with a warning, and answered in its place.
+   *
+   * @param type The backend's own choice when absent: P-256 where it can.
+   */
   create?(uri: string, type: KeyType | undefined, context: PluginContext): Promise<BackendKey>;
   /** The types that a new key at `uri` may have, in the backend's words: for `plugins check`. */
   algorithms?(uri: string, context: PluginContext): Promise<readonly string[]>;

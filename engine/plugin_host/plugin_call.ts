@@ -109,6 +109,6 @@ function tooSlow(plugin: string, timeoutMs: number): CosignError {
   return new CosignError(
     "KEY_SERVICE_UNAVAILABLE",
     `Cannot use the key: plugin "${plugin}" was not done after ${timeoutMs} ms`,
-    { hint: "Check that its service or program is there and answers" },
+    { hint: "Check that its service or program answers; --timeout gives it more time" },
   );
 }

@@ -27,10 +27,13 @@ export interface HashedRequest {
   readonly certificate?: Uint8Array;
 }
 
+interface KeyDetails {
+  readonly name: string;
+  readonly digest: MessageDigest["algorithm"];
+}
+
 /** What each type of key is used with (protobuf-specs, `PublicKeyDetails`): v2 takes nothing else. */
-const KEY_DETAILS: Readonly<
-  Record<KeyType, { readonly name: string; readonly digest: MessageDigest["algorithm"] }>
-> = {
+const KEY_DETAILS: Readonly<Partial<Record<KeyType, KeyDetails>>> = {
   "ecdsa-p256": { name: "PKIX_ECDSA_P256_SHA_256", digest: "sha256" },
   "ecdsa-p384": { name: "PKIX_ECDSA_P384_SHA_384", digest: "sha384" },
   "ecdsa-p521": { name: "PKIX_ECDSA_P521_SHA_512", digest: "sha512" },
@@ -42,9 +45,9 @@ const KEY_DETAILS: Readonly<
 const MAX_ANSWER_BYTES = 262_144; // with a hundred cosignatures of witnesses: 20 KB
 const ENTRIES = "/api/v2/log/entries";
 
-/** The digest that Rekor v2 demands of a key's signatures. */
+/** The digest that Rekor v2 demands of a key's signatures. @throws {CosignError} `KEY_UNSUPPORTED` for weak keys. */
 export function digestFor(type: KeyType): MessageDigest["algorithm"] {
-  return KEY_DETAILS[type].digest;
+  return detailsOf(type).digest;
 }
 
 /**
@@ -79,7 +82,7 @@ function encodeRequest(
   { digest, signature, key, certificate }: HashedRequest,
   url: string,
 ): object {
-  const details = KEY_DETAILS[key.type];
+  const details = detailsOf(key.type);
   if (digest.algorithm !== details.digest) {
     throw new CosignError(
       "KEY_UNSUPPORTED",
@@ -116,4 +119,16 @@ function indexOf({ headers, body }: ServiceReply, call: ServiceCall): number {
   const index = Number(text);
   if (/^\d{1,16}$/.test(text) && Number.isSafeInteger(index)) return index;
   throw protocolError(call, "it has the entry already, and does not say where");
+}
+
+function detailsOf(type: KeyType): KeyDetails {
+  const details = KEY_DETAILS[type];
+  if (details !== undefined) return details;
+  throw new CosignError(
+    "KEY_UNSUPPORTED",
+    `Cannot log a signature: Rekor v2 takes no ${type} keys`,
+    {
+      hint: "Sign with another key",
+    },
+  );
 }

@@ -1,26 +1,33 @@
 import { test } from "bun:test";
 import { spawnSync } from "node:child_process";
 import { findGo } from "../../.ci/policy.mjs";
+import { findPython } from "./python.ts";
 
 /** What a test may need of the machine beside Node and npm. */
 export type Tool =
   | "go"
   | "docker-registry"
+  | "chromium"
   | "openssl"
   | "bash"
   | "chroot"
   | "script"
   | "zsh"
-  | "fish";
+  | "fish"
+  | "moto"
+  | "hvac";
 
 const HINTS: Readonly<Record<Tool, string>> = {
   go: "install Go 1.25 or later from https://go.dev/dl/ (Debian's is older)",
   "docker-registry": "apt-get install docker-registry",
+  chromium: "apt-get install chromium",
   openssl: "apt-get install openssl",
   bash: "apt-get install bash",
   script: "apt-get install bsdutils",
   zsh: "apt-get install zsh",
   fish: "apt-get install fish",
+  moto: "python3 -m venv ~/.cache/cosign-ts/python, then its bin/pip install moto flask flask-cors",
+  hvac: "python3 -m venv ~/.cache/cosign-ts/python, then its bin/pip install hvac",
   chroot: "run the tests as root on Linux, where mounts are allowed",
 };
 
@@ -30,6 +37,7 @@ export function hasTool(tool: Tool): boolean {
     return process.getuid?.() === 0 && succeeds("unshare", ["--mount", "chroot", "/", "true"]);
   }
   if (tool === "go") return findGo() !== undefined;
+  if (tool === "moto" || tool === "hvac") return findPython(tool) !== undefined;
   return Bun.which(tool) !== null;
 }
 

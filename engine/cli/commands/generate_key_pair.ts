@@ -48,7 +48,8 @@ async function generateElsewhere(uri: string, call: Call): Promise<string> {
     );
   }
   const { signal } = new AbortController();
-  const context = keyContext(call, { signal, isNew: true });
+  const sound = { ...call, flags: { ...call.flags, "allow-weak-key": [] } };
+  const context = keyContext(sound, { signal, isNew: true });
   const key = await hostedKey(uri, context);
   const { createHostedKey, storeKeyPair } = await import("../../keys/hosted.ts");
   if (key.backend.provider.store === undefined) {

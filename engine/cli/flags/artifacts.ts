@@ -1,4 +1,4 @@
-import { ANNOTATION_FLAGS } from "./key.ts";
+import { ANNOTATION_FLAGS, WEAK_KEY_FLAGS } from "./key.ts";
 import { REFERENCE_FLAGS, REFERRERS_MODE_FLAGS, REGISTRY_FLAGS } from "./registry.ts";
 
 /** What every command takes that reads or writes beside an image. */
@@ -217,4 +217,8 @@ const SGET = {
 } as const;
 
 /** The flags of `sget`. */
-export const SGET_FLAGS: typeof SGET & typeof IMAGE_FLAGS = { ...SGET, ...IMAGE_FLAGS };
+export const SGET_FLAGS: typeof SGET & typeof WEAK_KEY_FLAGS & typeof IMAGE_FLAGS = {
+  ...SGET,
+  ...WEAK_KEY_FLAGS,
+  ...IMAGE_FLAGS,
+};

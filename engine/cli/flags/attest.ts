@@ -1,5 +1,5 @@
 import { FORMAT_FLAGS, SIGN_FORMAT_FLAGS, SIGN_LOG_FLAGS, TRUSTED_ROOT_FLAGS } from "./format.ts";
-import { SECURITY_KEY_FLAGS } from "./key.ts";
+import { SECURITY_KEY_FLAGS, WEAK_KEY_FLAGS } from "./key.ts";
 import {
   CERTIFICATE_SIGN_FLAGS,
   FULCIO_FLAGS,
@@ -94,6 +94,7 @@ export const ATTEST_FLAGS: typeof KEY &
   typeof SIGN_LOG_FLAGS &
   typeof YES_FLAGS &
   typeof SECURITY_KEY_FLAGS &
+  typeof WEAK_KEY_FLAGS &
   typeof CERTIFICATE_SIGN_FLAGS &
   typeof TRUSTED_ROOT_FLAGS &
   typeof TIMESTAMP_SIGN_FLAGS &
@@ -111,6 +112,7 @@ export const ATTEST_FLAGS: typeof KEY &
   ...SIGN_LOG_FLAGS,
   ...YES_FLAGS,
   ...SECURITY_KEY_FLAGS,
+  ...WEAK_KEY_FLAGS,
   ...CERTIFICATE_SIGN_FLAGS,
   ...TRUSTED_ROOT_FLAGS,
   ...TIMESTAMP_SIGN_FLAGS,
@@ -166,6 +168,7 @@ export const ATTEST_BLOB_FLAGS: typeof KEY &
   typeof SIGN_LOG_FLAGS &
   typeof YES_FLAGS &
   typeof SECURITY_KEY_FLAGS &
+  typeof WEAK_KEY_FLAGS &
   typeof CERTIFICATE_SIGN_FLAGS &
   typeof OUTPUT_CERTIFICATE_FLAGS &
   typeof TRUSTED_ROOT_FLAGS &
@@ -182,6 +185,7 @@ export const ATTEST_BLOB_FLAGS: typeof KEY &
   ...SIGN_LOG_FLAGS,
   ...YES_FLAGS,
   ...SECURITY_KEY_FLAGS,
+  ...WEAK_KEY_FLAGS,
   ...CERTIFICATE_SIGN_FLAGS,
   ...OUTPUT_CERTIFICATE_FLAGS,
   ...TRUSTED_ROOT_FLAGS,

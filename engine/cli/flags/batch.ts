@@ -1,5 +1,5 @@
 import { RECURSIVE_FLAGS, RECURSIVE_POLICY_FLAGS, VERIFY_LOG_FLAGS } from "./format.ts";
-import { ANNOTATION_FLAGS } from "./key.ts";
+import { ANNOTATION_FLAGS, WEAK_KEY_FLAGS } from "./key.ts";
 import { CONTAINER_IDENTITY_FLAGS } from "./keyless.ts";
 import { REFERENCE_FLAGS, REGISTRY_FLAGS } from "./registry.ts";
 import { SKIP_SIGNED_FLAGS, YES_FLAGS } from "./sign.ts";
@@ -73,6 +73,7 @@ const VERIFY = {
 export const BATCH_SIGN_FLAGS: typeof SIGN &
   typeof BATCH_RUN_FLAGS &
   typeof ANNOTATION_FLAGS &
+  typeof WEAK_KEY_FLAGS &
   typeof RECURSIVE_FLAGS &
   typeof SKIP_SIGNED_FLAGS &
   typeof YES_FLAGS &
@@ -82,6 +83,7 @@ export const BATCH_SIGN_FLAGS: typeof SIGN &
   ...SIGN,
   ...BATCH_RUN_FLAGS,
   ...ANNOTATION_FLAGS,
+  ...WEAK_KEY_FLAGS,
   ...RECURSIVE_FLAGS,
   ...SKIP_SIGNED_FLAGS,
   ...YES_FLAGS,
@@ -94,6 +96,7 @@ export const BATCH_SIGN_FLAGS: typeof SIGN &
 export const BATCH_VERIFY_FLAGS: typeof VERIFY &
   typeof BATCH_RUN_FLAGS &
   typeof ANNOTATION_FLAGS &
+  typeof WEAK_KEY_FLAGS &
   typeof RECURSIVE_FLAGS &
   typeof RECURSIVE_POLICY_FLAGS &
   typeof VERIFY_LOG_FLAGS &
@@ -102,6 +105,7 @@ export const BATCH_VERIFY_FLAGS: typeof VERIFY &
   ...VERIFY,
   ...BATCH_RUN_FLAGS,
   ...ANNOTATION_FLAGS,
+  ...WEAK_KEY_FLAGS,
   ...RECURSIVE_FLAGS,
   ...RECURSIVE_POLICY_FLAGS,
   ...VERIFY_LOG_FLAGS,

@@ -9,6 +9,16 @@ export const SECURITY_KEY_FLAGS = {
   },
 } as const;
 
+/** Keys that are refused otherwise. */
+export const WEAK_KEY_FLAGS = {
+  "allow-weak-key": {
+    type: "list",
+    brief:
+      "take keys with this weakness: ecdsa-p224, rsa-1024, rsa-1536 or rsa-exponent-3; repeatable",
+    placeholder: "name,...",
+  },
+} as const;
+
 /** Annotations of signatures. */
 export const ANNOTATION_FLAGS = {
   annotations: {

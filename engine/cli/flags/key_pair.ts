@@ -1,4 +1,4 @@
-import { SECURITY_KEY_FLAGS } from "./key.ts";
+import { SECURITY_KEY_FLAGS, WEAK_KEY_FLAGS } from "./key.ts";
 import { YES_FLAGS } from "./sign.ts";
 
 /** The flags of `generate-key-pair`. */
@@ -24,8 +24,9 @@ const IMPORT = {
 } as const;
 
 /** The flags of `import-key-pair`. */
-export const IMPORT_KEY_PAIR_FLAGS: typeof IMPORT & typeof YES_FLAGS = {
+export const IMPORT_KEY_PAIR_FLAGS: typeof IMPORT & typeof WEAK_KEY_FLAGS & typeof YES_FLAGS = {
   ...IMPORT,
+  ...WEAK_KEY_FLAGS,
   ...YES_FLAGS,
 };
 
@@ -39,7 +40,10 @@ const PUBLIC_KEY = {
 } as const;
 
 /** The flags of `public-key`. */
-export const PUBLIC_KEY_FLAGS: typeof PUBLIC_KEY & typeof SECURITY_KEY_FLAGS = {
+export const PUBLIC_KEY_FLAGS: typeof PUBLIC_KEY &
+  typeof SECURITY_KEY_FLAGS &
+  typeof WEAK_KEY_FLAGS = {
   ...PUBLIC_KEY,
   ...SECURITY_KEY_FLAGS,
+  ...WEAK_KEY_FLAGS,
 };

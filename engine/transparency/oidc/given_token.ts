@@ -1,6 +1,6 @@
 import { readFileBytes } from "../../io/files.ts";
 import { parseUtf8 } from "../../model/bytes.ts";
-import { CosignError } from "../../model/errors.ts";
+import { CosignError, hasCode } from "../../model/errors.ts";
 import { type IdentityToken, looksLikeToken, parseIdentityToken } from "../identity_token.ts";
 import type { FullContext } from "./options.ts";
 
@@ -28,7 +28,19 @@ export function givenToken(text: string, context: FullContext): () => Promise<Id
 
 async function readGiven(text: string): Promise<string> {
   if (looksLikeToken(text)) return text;
-  return textOf(await readFileBytes(text, MAX_FILE_BYTES));
+  try {
+    return textOf(await readFileBytes(text, MAX_FILE_BYTES));
+  } catch (error) {
+    if (!hasCode(error, "FILE_READ")) throw error;
+    // A token that somebody has cut off or quoted is no token, and must not be shown as a file's name.
+    throw new CosignError(
+      "FILE_READ",
+      "Cannot use the identity token: it is neither a token nor a file that can be read",
+      {
+        hint: "Give --identity-token the token (three parts with dots), a file, or - for standard input",
+      },
+    );
+  }
 }
 
 function textOf(bytes: Uint8Array): string {

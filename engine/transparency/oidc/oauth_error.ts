@@ -20,6 +20,16 @@ const HINTS: Readonly<Record<string, string>> = {
   invalid_scope: 'See that the client may have the scopes "openid" and "email" there',
   unsupported_grant_type: "Choose another way to log in: --fulcio-auth-flow",
 };
+const TOKEN_HINT =
+  "Check --oidc-client-id and the address of the issuer: the token was not made for this log-in";
+const CLOCK_HINT = "Check the clock of this machine";
+/** How the library calls an identity token. */
+const ABOUT_TOKEN = /JWT|JWS|ID Token|signature/;
+const TOKEN_CODES: ReadonlySet<string> = new Set([
+  JWT_TIMESTAMP_CHECK,
+  JWT_CLAIM_COMPARISON,
+  KEY_SELECTION,
+]);
 const MAX_SHOWN = 300;
 
 /**
@@ -35,21 +45,16 @@ export function explainOAuth(error: unknown, issuer: string): unknown {
     const code = parameters?.error ?? "invalid_client";
     return refusedLogIn(issuer, code, parameters?.error_description);
   }
-  if (error instanceof UnsupportedOperationError) {
-    return protocolError({ what: "log in", url: issuer }, error.message);
+  if (error instanceof UnsupportedOperationError || error instanceof OperationProcessingError) {
+    const isAboutToken = ABOUT_TOKEN.test(error.message) || TOKEN_CODES.has(error.code ?? "");
+    if (!isAboutToken) return protocolError({ what: "log in", url: issuer }, error.message);
+    return new CosignError(
+      "IDENTITY_TOKEN_INVALID",
+      `Cannot use the identity token of "${issuer}": ${error.message}`,
+      { hint: error.code === JWT_TIMESTAMP_CHECK ? CLOCK_HINT : TOKEN_HINT },
+    );
   }
-  if (!(error instanceof OperationProcessingError)) return error;
-  switch (error.code) {
-    case JWT_TIMESTAMP_CHECK:
-      return invalidToken(issuer, error.message, "Check the clock of this machine");
-    case JWT_CLAIM_COMPARISON:
-    case KEY_SELECTION:
-      return invalidToken(issuer, error.message);
-    default:
-      return /signature/.test(error.message)
-        ? invalidToken(issuer, error.message)
-        : protocolError({ what: "log in", url: issuer }, error.message);
-  }
+  return error;
 }
 
 /** The error for an issuer that says no. */
@@ -64,17 +69,6 @@ export function refusedLogIn(
     "LOGIN_REFUSED",
     `Cannot log in at "${issuer}": it answers "${inOneLine(code)}"${said}`,
     hint === undefined ? {} : { hint },
-  );
-}
-
-function invalidToken(issuer: string, why: string, hint?: string): CosignError {
-  return new CosignError(
-    "IDENTITY_TOKEN_INVALID",
-    `Cannot use the identity token of "${issuer}": ${why}`,
-    {
-      hint:
-        hint ?? "Do not log in there again before it is clear who answers: the token is not for us",
-    },
   );
 }
 

@@ -14,7 +14,7 @@ import {
 } from "../../../engine/crypto/public_key.ts";
 import { signMessage, verifySignature } from "../../../engine/crypto/signature.ts";
 import { utf8 } from "../../../engine/model/bytes.ts";
-import type { KeyType } from "../../../engine/model/key.ts";
+import { type KeyType, WEAKNESSES } from "../../../engine/model/key.ts";
 import { readCommands, readVector } from "../../support/vectors.ts";
 
 const MESSAGE = utf8("a message that is hashed elsewhere");
@@ -25,13 +25,20 @@ const DIGESTS = {
   sha384: hash("sha384"),
   sha512: hash("sha512"),
 };
-const TYPES = ["ecdsa-p256", "ecdsa-p384", "ecdsa-p521", "rsa-2048"] as const;
+const TYPES = [
+  "ecdsa-p224",
+  "ecdsa-p256",
+  "ecdsa-p384",
+  "ecdsa-p521",
+  "rsa-1024",
+  "rsa-2048",
+] as const;
 const KEYS = new Map(TYPES.map((type) => [type, generatePrivateKey(type)]));
 
 function keyOf(type: (typeof TYPES)[number]) {
   const privateKey = KEYS.get(type);
   if (privateKey === undefined) throw new RangeError(type);
-  return { privateKey, publicKey: publicKeyOf(privateKey, "k") };
+  return { privateKey, publicKey: publicKeyOf(privateKey, "k", WEAKNESSES) };
 }
 
 describe.each([...TYPES])("%s", (type) => {

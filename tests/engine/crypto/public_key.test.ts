@@ -4,6 +4,7 @@ import { encodeDer, TAG } from "../../../engine/crypto/der.ts";
 import { encodePem } from "../../../engine/crypto/pem.ts";
 import { parsePublicKeyDer, parsePublicKeyPem } from "../../../engine/crypto/public_key.ts";
 import { CosignError } from "../../../engine/model/errors.ts";
+import { WEAKNESSES } from "../../../engine/model/key.ts";
 import { listVectors, readVectorText } from "../../support/vectors.ts";
 import moduli from "./rsa_moduli.json" with { type: "json" };
 
@@ -95,7 +96,6 @@ describe("parsePublicKeyDer() and EC", () => {
 
   test.each([
     ["secp256k1", "06052b8104000a"],
-    ["P-224", "06052b81040021"],
     ["brainpoolP256r1", "06092b2403030208010107"],
     ["an identifier that ends in P-256's", "060a2a8648ce3d8086480107"],
   ])("refuses other curves: %s", (_name, oid) => {
@@ -171,6 +171,50 @@ describe("parsePublicKeyDer() and RSA", () => {
   test("refuses keys that are bound to PSS", () => {
     const pss = spki([hex("06092a864886f70d01010a"), NULL], encodeDer(TAG.sequence));
     expect(codeOf(pss)).toBe("KEY_UNSUPPORTED");
+  });
+});
+
+describe("parsePublicKeyDer() and weak keys that are allowed by name", () => {
+  const p224 = generateKeyPairSync("ec", { namedCurve: "P-224" }).publicKey;
+  const rsa = (modulusLength: number, publicExponent = 65537) =>
+    generateKeyPairSync("rsa", { modulusLength, publicExponent }).publicKey;
+  const weak = [
+    ["P-224", p224, "ecdsa-p224", ["ecdsa-p224"]],
+    ["RSA of 1024 bits", rsa(1024), "rsa-1024", ["rsa-1024"]],
+    ["RSA of 1536 bits", rsa(1536), "rsa-1536", ["rsa-1536"]],
+    ["the public exponent 3", rsa(2048, 3), "rsa-2048", ["rsa-exponent-3"]],
+    ["two weaknesses at once", rsa(1024, 3), "rsa-1024", ["rsa-1024", "rsa-exponent-3"]],
+  ] as const;
+
+  test.each(weak)("takes %s with its name, and tells of it", (_what, key, type, names) => {
+    const der = new Uint8Array(key.export({ format: "der", type: "spki" }));
+    const read = parsePublicKeyDer(der, "x", names);
+    expect(read).toMatchObject({ type, weaknesses: names });
+    for (const missing of names) {
+      const others = WEAKNESSES.filter((name) => name !== missing);
+      const error = failure(() => parsePublicKeyDer(der, "x", others));
+      expect(error).toMatchObject({ code: "KEY_WEAK" });
+      expect(error.hint).toContain(`--allow-weak-key ${missing}`);
+    }
+  });
+
+  test("says nothing of a sound key for which weaknesses are allowed", () => {
+    const key = parsePublicKeyDer(spki([OID_EC, OID_P256], P256_POINT), "x", WEAKNESSES);
+    expect(key.weaknesses).toBeUndefined();
+  });
+
+  test.each([
+    ["512 bits", rsaSpki(`00${"ff".repeat(64)}`)],
+    ["the public exponent 1", rsaSpki(`00${moduli.sound}`, "01")],
+    ["the structure of ROCA", rsaSpki(`00${moduli.roca}`)],
+    ["the structure of ROCA beside the exponent 3", rsaSpki(`00${moduli.roca}`, "03")],
+    ["primes that are too close", rsaSpki(`00${moduli.closePrimes}`)],
+    ["a small factor", rsaSpki(`00${moduli.smallFactor}`)],
+    ["a point of small order", spki([OID_ED25519], new Uint8Array(32))],
+  ])("refuses %s whatever is allowed", (_what, der) => {
+    const error = failure(() => parsePublicKeyDer(der, "x", WEAKNESSES));
+    expect(error).toMatchObject({ code: "KEY_WEAK" });
+    expect(error.hint).not.toContain("--allow-weak-key");
   });
 });
 

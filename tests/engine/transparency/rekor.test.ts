@@ -8,7 +8,7 @@ import { type DsseEnvelope, encodePae } from "../../../engine/formats/dsse.ts";
 import type { LogEntry } from "../../../engine/formats/log_entry.ts";
 import { parseTrustedRoot } from "../../../engine/formats/trusted_root_json.ts";
 import { utf8 } from "../../../engine/model/bytes.ts";
-import type { KeyType, PublicKey } from "../../../engine/model/key.ts";
+import type { KeyType, PublicKey, WeakKeyType } from "../../../engine/model/key.ts";
 import { requestCertificate } from "../../../engine/transparency/fulcio.ts";
 import { parseIdentityToken } from "../../../engine/transparency/identity_token.ts";
 import {
@@ -28,8 +28,10 @@ beforeAll(async () => {
 afterAll(() => sigstore.close());
 afterEach(() => sigstore.heal());
 
+/** The keys that Rekor v2 takes. */
+type SoundType = Exclude<KeyType, WeakKeyType>;
 type Hash = "sha256" | "sha384" | "sha512";
-const DIGESTS: Readonly<Record<KeyType, Hash>> = {
+const DIGESTS: Readonly<Record<SoundType, Hash>> = {
   "ecdsa-p256": "sha256",
   "ecdsa-p384": "sha384",
   "ecdsa-p521": "sha512",
@@ -56,7 +58,7 @@ const hash = (algorithm: Hash, bytes: Uint8Array): Uint8Array =>
   new Uint8Array(createHash(algorithm).update(bytes).digest());
 
 /** What is signed, and by what, with the digest that goes with the key. */
-function signed(type: KeyType, message: Uint8Array) {
+function signed(type: SoundType, message: Uint8Array) {
   const privateKey = generatePrivateKey(type);
   const publicKey = publicKeyOf(privateKey, "test");
   const algorithm = DIGESTS[type];
@@ -69,7 +71,7 @@ function signed(type: KeyType, message: Uint8Array) {
 }
 
 let serial = 0;
-function blob(type: KeyType = "ecdsa-p256") {
+function blob(type: SoundType = "ecdsa-p256") {
   const message = utf8(`message ${serial++}`);
   const { publicKey, signature, digest } = signed(type, message);
   const proposal: EntryProposal = {
@@ -86,7 +88,7 @@ function blob(type: KeyType = "ecdsa-p256") {
   return { proposal, about };
 }
 
-function attestation(kind: "dsse" | "intoto", type: KeyType = "ecdsa-p256") {
+function attestation(kind: "dsse" | "intoto", type: SoundType = "ecdsa-p256") {
   const payload = utf8(`{"statement":${serial++}}`);
   const { publicKey, signature } = signed(type, encodePae(STATEMENT, payload));
   const envelope: DsseEnvelope = {
@@ -398,7 +400,7 @@ describe("uploadEntry() when the log has an entry already (409)", () => {
 });
 
 describe("uploadEntry() refuses before it asks", () => {
-  const key = (type: KeyType): PublicKey => publicKeyOf(generatePrivateKey(type), "test");
+  const key = (type: SoundType): PublicKey => publicKeyOf(generatePrivateKey(type), "test");
   const unasked = async (proposal: EntryProposal, version: 1 | 2, code: string) => {
     const before = sigstore.count(serviceOf(version));
     await expect(upload(proposal, version)).rejects.toMatchObject({ code });
@@ -422,6 +424,14 @@ describe("uploadEntry() refuses before it asks", () => {
     const digest = { algorithm: "sha256", digest: new Uint8Array(32) } as const;
     const verifier = { publicKey: key("ecdsa-p384") };
     const signature = new Uint8Array(64);
+    await unasked({ kind: "hashedrekord", digest, signature, verifier }, 2, "KEY_UNSUPPORTED");
+  });
+
+  test("a weak key for Rekor v2, although it was allowed", async () => {
+    const publicKey = publicKeyOf(generatePrivateKey("rsa-1024"), "test", ["rsa-1024"]);
+    const digest = { algorithm: "sha256", digest: new Uint8Array(32) } as const;
+    const signature = new Uint8Array(128);
+    const verifier = { publicKey };
     await unasked({ kind: "hashedrekord", digest, signature, verifier }, 2, "KEY_UNSUPPORTED");
   });
 
