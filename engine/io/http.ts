@@ -33,6 +33,8 @@ export interface HttpRequest {
    */
   readonly body?: Uint8Array | ((progress: () => void) => ReadableStream<Uint8Array>);
   readonly tls?: TlsOptions;
+  /** Past every proxy: for what only answers in this machine's own network. Default false. */
+  readonly direct?: boolean;
   /** Time without headers, and later without another byte of the body, in milliseconds. Default 60,000. */
   readonly timeoutMs?: number;
   readonly signal?: AbortSignal;
@@ -72,8 +74,9 @@ export type HttpClient = (request: HttpRequest) => Promise<HttpResponse>;
 export function httpClient(options: HttpOptions): HttpClient {
   let roots: string | undefined;
   const hasProxies = namesProxies(options.env);
-  const connectionFor = (url: string, tls: TlsOptions): ConnectionOptions => {
-    const proxy = hasProxies ? proxyFor(new URL(url), options.env) : undefined;
+  const connectionFor = ({ url, tls = {}, direct: isDirect }: HttpRequest): ConnectionOptions => {
+    const usesProxy = hasProxies && isDirect !== true;
+    const proxy = usesProxy ? proxyFor(new URL(url), options.env) : undefined;
     const direct = proxy === undefined ? {} : { proxy };
     if (!url.startsWith("https:")) return direct;
     const { caPem, ...rest } = tls;
@@ -81,7 +84,7 @@ export function httpClient(options: HttpOptions): HttpClient {
     return { ...direct, ...rest, caPem: caPem === undefined ? roots : `${caPem}\n${roots}` };
   };
   return async (request) => {
-    const connection = connectionFor(request.url, request.tls ?? {});
+    const connection = connectionFor(request);
     const watchdog = new Watchdog(request.timeoutMs ?? DEFAULT_TIMEOUT_MS, request.signal);
     const startedMs = performance.now();
     const tell = (outcome: { status: number } | { error: string }): void =>

@@ -24,6 +24,8 @@ export interface ServiceCall {
   /** Names in lower case. */
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: Uint8Array;
+  /** Past every proxy. Default false. */
+  readonly direct?: boolean;
   /** Of the answer's body. */
   readonly limitBytes: number;
 }
@@ -142,7 +144,7 @@ export function serviceUrl(base: string, path: string): string {
 }
 
 async function exchange(call: ServiceCall, context: ServiceContext): Promise<ServiceReply> {
-  const { method, url, headers, body, service } = call;
+  const { method, url, headers, body, service, direct } = call;
   const { budgets, http, signal, userAgent, timeoutMs } = context;
   return await budgets.run(
     `${service}:${hostOf(call)}`,
@@ -153,6 +155,7 @@ async function exchange(call: ServiceCall, context: ServiceContext): Promise<Ser
         url,
         headers: { ...(userAgent === undefined ? {} : { "user-agent": userAgent }), ...headers },
         ...(body === undefined ? {} : { body }),
+        ...(direct === undefined ? {} : { direct }),
         ...(signal === undefined ? {} : { signal }),
         ...(timeoutMs === undefined ? {} : { timeoutMs }),
       });

@@ -236,9 +236,9 @@ export function startIssuer(clients: readonly IssuerClient[] = [{ id: "sigstore"
       case "GET /authorize":
         return authorize(asked.searchParams);
       case "POST /device/code":
-        return client === undefined ? oauthError(401, "invalid_client") : deviceCode(form);
+        return client === undefined ? unauthorized(authorization) : deviceCode(form);
       case "POST /token":
-        return client === undefined ? oauthError(401, "invalid_client") : token(form, client);
+        return client === undefined ? unauthorized(authorization) : token(form, client);
       default:
         return page("not found", 404);
     }
@@ -329,6 +329,13 @@ function oauthError(status: number, error: string, description?: string): Respon
     { error, ...(description === undefined ? {} : { error_description: description }) },
     { status },
   );
+}
+
+/** RFC 6749 §5.2: who came with a header is told which. */
+function unauthorized(authorization: string | null): Response {
+  const answer = oauthError(401, "invalid_client");
+  if (authorization !== null) answer.headers.set("www-authenticate", 'Basic realm="issuer"');
+  return answer;
 }
 
 function page(text: string, status: number): Response {

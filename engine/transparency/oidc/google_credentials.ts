@@ -1,6 +1,8 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
+import { isMetadataHost } from "../../io/addresses.ts";
 import type { Environment } from "../../io/env.ts";
+import { redactUrl } from "../../io/http.ts";
 import { CosignError } from "../../model/errors.ts";
 import type { ServiceContext } from "../service.ts";
 import type { AmbientContext } from "./ambient_provider.ts";
@@ -19,13 +21,17 @@ const WELL_KNOWN = "application_default_credentials.json";
 /** Where Google's own programs look for credentials; nothing when there are none. */
 export function credentialsFile(env: Environment): string | undefined {
   if (env[FILE_VARIABLE]) return env[FILE_VARIABLE];
-  const folder =
-    env["CLOUDSDK_CONFIG"] ||
-    (env["APPDATA"]
-      ? join(env["APPDATA"], "gcloud")
-      : join(env["HOME"] ?? "", ".config", "gcloud"));
+  const folder = configurationFolder(env);
+  if (folder === undefined) return undefined;
   const file = join(folder, WELL_KNOWN);
   return existsSync(file) ? file : undefined;
+}
+
+/** Nothing where there is no home: the folder that somebody works in is none. */
+function configurationFolder(env: Environment): string | undefined {
+  if (env["CLOUDSDK_CONFIG"]) return env["CLOUDSDK_CONFIG"];
+  if (env["APPDATA"]) return join(env["APPDATA"], "gcloud");
+  return env["HOME"] ? join(env["HOME"], ".config", "gcloud") : undefined;
 }
 
 /** Opens credentials by Google's library, whose requests go the way of all others. */
@@ -55,11 +61,20 @@ export async function openCredentials(
 function sender(services: ServiceContext): typeof fetch {
   const send = async (input: string | URL | Request, init?: RequestInit): Promise<Response> => {
     const request = input instanceof Request ? input : new Request(`${input}`, init);
-    refuseOpenUrl(request.url, "the token endpoint of Google's credentials");
+    // Credentials of another cloud begin at that cloud's metadata.
+    const isMetadata = isMetadataHost(new URL(request.url).hostname);
+    if (!isMetadata) refuseOpenUrl(request.url, "the token endpoint of Google's credentials");
+    if (request.method !== "GET" && request.method !== "POST") {
+      throw new CosignError(
+        "FEATURE_UNAVAILABLE",
+        `Cannot get a token by Google's credentials: they want a ${request.method} at "${redactUrl(request.url)}"`,
+      );
+    }
     const body = await request.arrayBuffer();
     const reply = await ask(
       {
-        method: request.method === "GET" ? "GET" : "POST",
+        method: request.method,
+        direct: isMetadata,
         url: request.url,
         what: "get a token of Google",
         headers: Object.fromEntries(request.headers.entries()),

@@ -52,6 +52,8 @@ export async function askMetadata(
     what: "ask Google's metadata server",
     // Without it the server answers nothing: no browser can be made to send it.
     headers: { "metadata-flavor": FLAVOR },
+    // A proxy would ask for the identity of its own machine.
+    direct: true,
   };
   const refusal = (what: string, why = "it is not there"): CosignError =>
     new CosignError(

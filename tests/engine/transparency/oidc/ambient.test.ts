@@ -1,12 +1,14 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test";
 import { generateKeyPairSync } from "node:crypto";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { inspect } from "node:util";
 import { Compute } from "google-auth-library";
 import { httpClient } from "../../../../engine/io/http.ts";
 import { AMBIENT_PROVIDERS } from "../../../../engine/transparency/oidc/ambient.ts";
+import { GOOGLE_WORKLOAD_IDENTITY } from "../../../../engine/transparency/oidc/ambient_google.ts";
+import { credentialsFile } from "../../../../engine/transparency/oidc/google_credentials.ts";
 import {
   BUILDKITE_TOKEN,
   GITHUB_TOKEN,
@@ -241,6 +243,23 @@ describe("the provider google-workload-identity", () => {
     expect(ours?.headers.get("metadata-flavor")).toBe("Google");
   });
 
+  test("asks past every proxy, which would answer for another machine", async () => {
+    const proxied: string[] = [];
+    using proxy = Bun.serve({
+      hostname: "127.0.0.1",
+      port: 0,
+      fetch: (request) => {
+        proxied.push(request.url);
+        return new Response("proxy", { status: 502 });
+      },
+    });
+    const env = { HTTP_PROXY: `http://127.0.0.1:${proxy.port}`, GCE_METADATA_HOST: "metadata.invalid" };
+    const services = testContext({ http: httpClient({ env }) });
+    const { isEnabled: isThere } = GOOGLE_WORKLOAD_IDENTITY;
+    expect(await isThere({ env, services })).toBe(false);
+    expect(proxied).toEqual([]);
+  });
+
   test("is not there where the server gives no token, or is not Google's", async () => {
     providers.instead = () => new Response("no account", { status: 404 });
     expect(await isEnabled("google-workload-identity", metadata())).toBe(false);
@@ -279,6 +298,17 @@ describe("the provider google-impersonate", () => {
       ]);
     },
   );
+
+  test("does not look for credentials in the folder that it runs in", () => {
+    expect(credentialsFile({})).toBeUndefined();
+    expect(credentialsFile({ HOME: folder })).toBeUndefined();
+    const configuration = join(folder, ".config", "gcloud");
+    mkdirSync(configuration, { recursive: true });
+    const file = join(configuration, "application_default_credentials.json");
+    writeFileSync(file, "{}");
+    expect(credentialsFile({ HOME: folder })).toBe(file);
+    expect(credentialsFile({ CLOUDSDK_CONFIG: configuration })).toBe(file);
+  });
 
   test("throws IDENTITY_UNAVAILABLE with a hint for credentials that are no good", async () => {
     const file = join(folder, "bad.json");

@@ -30,11 +30,15 @@ describe("a log-in by client credentials", () => {
     });
   });
 
-  test("throws LOGIN_REFUSED with a hint for a wrong secret", async () => {
-    await expect(asClient({ clientSecret: "wrong" })).rejects.toMatchObject({
-      code: "LOGIN_REFUSED",
-      hint: expect.stringContaining("--oidc-client-secret-file"),
-    });
+  test("throws LOGIN_REFUSED with a hint for a wrong secret, in the form and by Basic", async () => {
+    for (const method of ["client_secret_post", "client_secret_basic"]) {
+      issuer.settings.metadata = { token_endpoint_auth_methods_supported: [method] };
+      await expect(asClient({ clientSecret: "wrong" })).rejects.toMatchObject({
+        code: "LOGIN_REFUSED",
+        message: expect.stringContaining("invalid_client"),
+        hint: expect.stringContaining("--oidc-client-secret-file"),
+      });
+    }
   });
 
   test("throws LOGIN_REFUSED where the issuer gives no identity token", async () => {
