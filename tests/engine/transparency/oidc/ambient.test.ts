@@ -253,7 +253,10 @@ describe("the provider google-workload-identity", () => {
         return new Response("proxy", { status: 502 });
       },
     });
-    const env = { HTTP_PROXY: `http://127.0.0.1:${proxy.port}`, GCE_METADATA_HOST: "metadata.invalid" };
+    const env = {
+      HTTP_PROXY: `http://127.0.0.1:${proxy.port}`,
+      GCE_METADATA_HOST: "metadata.invalid",
+    };
     const services = testContext({ http: httpClient({ env }) });
     const { isEnabled: isThere } = GOOGLE_WORKLOAD_IDENTITY;
     expect(await isThere({ env, services })).toBe(false);
