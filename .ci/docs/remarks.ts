@@ -7,7 +7,6 @@ export const IGNORED: Readonly<Record<string, string>> = {
   "insecure-skip-verify": keyless(),
   "max-workers":
     "the signatures of one image take a thread a few milliseconds; images at once: `batch verify --threads`",
-  offline: "no log is asked as it is",
   "output-certificate": "signing with a key makes no certificate",
   recursive: "cosign itself signs the image that is named only",
   "rekor-entry-type": "nothing is uploaded to a log",

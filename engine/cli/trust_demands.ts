@@ -6,7 +6,7 @@ import { encodeBase64 } from "../model/bytes.ts";
 import { CosignError, describeError } from "../model/errors.ts";
 import type { Generation } from "../model/exit_code.ts";
 import type { IdentityDemand, TrustDemands, WantedDemand, WorkflowField } from "../model/policy.ts";
-import { openTrustedRoot } from "../trust/open.ts";
+import { openTrustedRoot, type TrustPart } from "../trust/open.ts";
 import { identityPolicy } from "../verify/identity.ts";
 import { parsePattern } from "../verify/re2.ts";
 import { type CertificateContext, readCertificates } from "./certificate_files.ts";
@@ -20,6 +20,8 @@ import { DEFAULT_GENERATION, isExperimental, namedGeneration } from "./generatio
 import { usage } from "./parse.ts";
 import { searchUrl } from "./searched_log.ts";
 import { ignoresLog } from "./verification.ts";
+import { userAgent } from "./version.ts";
+import { warningTo } from "./warning.ts";
 
 type CertificateFlags = Partial<FlagValues<typeof CERTIFICATE_VERIFY_FLAGS>>;
 type Flags = CertificateFlags &
@@ -35,7 +37,7 @@ type Flags = CertificateFlags &
   >;
 
 /** A call of a command that verifies. */
-export interface TrustCall extends Pick<World, "env" | "stderr"> {
+export interface TrustCall extends Pick<World, "env" | "stderr" | "runtime"> {
   readonly flags: Flags;
   readonly given: ReadonlySet<string>;
 }
@@ -108,17 +110,19 @@ export async function openDemands(
 }
 
 /**
- * Opens whom the flags trust; nothing when nobody is asked.
+ * Opens whom the flags trust; nothing when nobody is asked. What cannot be refreshed is told of on stderr.
  *
- * @throws {CosignError} `TRUST_INVALID`, `USAGE`, `CERTIFICATE_INVALID`, `FILE_READ`.
+ * @throws {CosignError} `TRUST_INVALID`, `TRUST_EXPIRED`, `TRUST_UNAVAILABLE`, `USAGE`,
+ * `CERTIFICATE_INVALID`, `FILE_READ`.
  */
 export async function openTrust(
-  { flags, env }: TrustCall,
-  { identities, logThreshold, timestampThreshold }: TrustDemands,
+  { flags, env, stderr, runtime }: TrustCall,
+  demands: TrustDemands,
   context: CertificateContext,
 ): Promise<TrustedRoot | undefined> {
   const authorities = await readAuthorities(flags, context);
-  if (identities === undefined && logThreshold + timestampThreshold === 0) {
+  const needs = neededParts(demands);
+  if (needs.size === 0) {
     // It is not asked for, but a file that is not there is told of.
     if (flags["trusted-root"])
       await openTrustedRoot({ trustedRoot: flags["trusted-root"] }, context);
@@ -130,9 +134,29 @@ export async function openTrust(
       ...(flags["trusted-root"] ? { trustedRoot: flags["trusted-root"] } : {}),
       ...(authorities === undefined ? {} : { authorities }),
       ...(chain ? { timestampChain: chain } : {}),
+      needs,
     },
-    { ...context, env },
+    {
+      ...context,
+      env,
+      offline: flags.offline,
+      warn: warningTo(stderr),
+      userAgent: userAgent(runtime.platform),
+    },
   );
+}
+
+/** Whose word is asked for. A timestamp that nobody demands counts by those who are there anyhow. */
+function neededParts(demands: TrustDemands): ReadonlySet<TrustPart> {
+  const { identities, sct, logThreshold, timestampThreshold } = demands;
+  const parts: Readonly<Record<TrustPart, boolean>> = {
+    certificateAuthorities: identities !== undefined,
+    ctLogs: sct,
+    logs: logThreshold > 0,
+    timestampAuthorities: timestampThreshold > 0,
+  };
+  const names = Object.keys(parts) as TrustPart[];
+  return new Set(names.filter((part) => parts[part]));
 }
 
 /** The authorities of `--certificate-chain`, or of `--ca-roots` and `--ca-intermediates`. */

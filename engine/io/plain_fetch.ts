@@ -23,8 +23,18 @@ const ATTEMPTS = 4;
 const MAX_REDIRECTS = 5;
 const MAX_BODY_BYTES = 16 * 1024 * 1024; // keys, certificates, answers of key services: none is larger
 
+/** What may be demanded of a {@link PlainFetch} beside what a browser knows. */
+export interface PlainRequest extends RequestInit {
+  /** Of the answer's body. Default 16 MiB, which is also the most. */
+  readonly limitBytes?: number;
+  /** Time without an answer, in milliseconds. Default 60,000. */
+  readonly timeoutMs?: number;
+  /** Attempts in all, of `GET` and `HEAD`. Default 4. */
+  readonly attempts?: number;
+}
+
 /** Fetches as a browser's `fetch` does. */
-export type PlainFetch = (url: string, init?: RequestInit) => Promise<Response>;
+export type PlainFetch = (url: string, init?: PlainRequest) => Promise<Response>;
 
 /**
  * A `fetch` for keys and plugins: with our proxies, certificate stores, retries and limits.
@@ -38,7 +48,7 @@ export function plainFetch(env: Environment): PlainFetch {
   const client = httpClient({ env });
   return async (url, init = {}) => {
     const { signal } = init;
-    const attempts = isRepeatable(init) ? ATTEMPTS : 1;
+    const attempts = isRepeatable(init) ? (init.attempts ?? ATTEMPTS) : 1;
     return await retry((attempt) => tryOnce(client, url, init, { attempt, attempts }), {
       attempts,
       ...(signal === undefined || signal === null ? {} : { signal }),
@@ -71,7 +81,7 @@ export async function* streamUrl(
 async function tryOnce(
   client: HttpClient,
   url: string,
-  init: RequestInit,
+  init: PlainRequest,
   { attempt, attempts }: { readonly attempt: number; readonly attempts: number },
 ): Promise<Attempt<Response>> {
   try {
@@ -89,9 +99,9 @@ async function tryOnce(
   }
 }
 
-async function followed(client: HttpClient, first: string, init: RequestInit): Promise<Response> {
+async function followed(client: HttpClient, first: string, init: PlainRequest): Promise<Response> {
   const response = await lastResponse(client, first, init);
-  const bytes = await readBody(response, MAX_BODY_BYTES);
+  const bytes = await readBody(response, Math.min(init.limitBytes ?? Infinity, MAX_BODY_BYTES));
   const body = [204, 205, 304].includes(response.status) ? null : new Uint8Array(bytes);
   return new Response(body, { status: response.status, headers: response.headers });
 }
@@ -100,7 +110,7 @@ async function followed(client: HttpClient, first: string, init: RequestInit): P
 async function lastResponse(
   client: HttpClient,
   first: string,
-  init: RequestInit,
+  init: PlainRequest,
 ): Promise<HttpResponse> {
   let url = new URL(first);
   for (let hops = 0; ; hops++) {
@@ -114,15 +124,16 @@ async function lastResponse(
   }
 }
 
-function requestOf(url: URL, init: RequestInit, sameOrigin: boolean): HttpRequest {
+function requestOf(url: URL, init: PlainRequest, sameOrigin: boolean): HttpRequest {
   const headers = sameOrigin ? Object.fromEntries(new Headers(init.headers).entries()) : {};
-  const { body, signal } = init;
+  const { body, signal, timeoutMs } = init;
   return {
     method: init.method ?? "GET",
     url: url.href,
     headers,
     ...(typeof body === "string" ? { body: new TextEncoder().encode(body) } : {}),
     ...(body instanceof Uint8Array ? { body } : {}),
+    ...(timeoutMs === undefined ? {} : { timeoutMs }),
     ...(signal === undefined || signal === null ? {} : { signal }),
   };
 }

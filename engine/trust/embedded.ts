@@ -1,21 +1,33 @@
-import { parseSigningConfig, type SigningConfig } from "../formats/signing_config.ts";
-import type { TrustedRoot } from "../formats/trusted_root.ts";
-import { parseTrustedRoot } from "../formats/trusted_root_json.ts";
 import { parseBase64, utf8 } from "../model/bytes.ts";
 
 /** The address of Sigstore's own repository of roots. */
 export const SIGSTORE_MIRROR = "https://tuf-repo-cdn.sigstore.dev";
+/** The address of the repository of Sigstore's staging instance. */
+export const STAGING_MIRROR = "https://tuf-repo-cdn.sigstage.dev";
 
-/** Sigstore's trusted root as it was when this program was built. */
-export async function embeddedTrustedRoot(): Promise<TrustedRoot> {
-  const { default: seeds } = await import("@sigstore/tuf/seeds.json", { with: { type: "json" } });
-  return parseTrustedRoot(parseBase64(seeds[SIGSTORE_MIRROR].targets["trusted_root.json"]));
+/** The `root.json` of a mirror, as it was when this program was built. */
+export async function embeddedRoot(
+  mirror: typeof SIGSTORE_MIRROR | typeof STAGING_MIRROR,
+): Promise<Uint8Array> {
+  if (mirror === SIGSTORE_MIRROR) return parseBase64((await sigstoreSeed())["root.json"]);
+  const { default: root } = await import("./staging_root.json", { with: { type: "json" } });
+  return utf8(JSON.stringify(root)); // what is signed is its canonical form
 }
 
-/** Sigstore's signing config as it was when this program was built: the target `signing_config.v0.2.json`. */
-export async function embeddedSigningConfig(): Promise<SigningConfig> {
+/** Sigstore's target `trusted_root.json`, as it was when this program was built. */
+export async function embeddedTrustedRoot(): Promise<Uint8Array> {
+  return parseBase64((await sigstoreSeed()).targets["trusted_root.json"]);
+}
+
+/** What Sigstore's target `signing_config.v0.2.json` said when this program was built. */
+export async function embeddedSigningConfig(): Promise<Uint8Array> {
   const { default: config } = await import("./sigstore_signing_config.json", {
     with: { type: "json" },
   });
-  return parseSigningConfig(utf8(JSON.stringify(config)));
+  return utf8(JSON.stringify(config));
+}
+
+async function sigstoreSeed() {
+  const { default: seeds } = await import("@sigstore/tuf/seeds.json", { with: { type: "json" } });
+  return seeds[SIGSTORE_MIRROR];
 }

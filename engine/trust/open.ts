@@ -1,13 +1,12 @@
-import { sha256 } from "../crypto/hash.ts";
-import { parsePublicKeyPem } from "../crypto/public_key.ts";
 import type { TrustedAuthority, TrustedLog, TrustedRoot } from "../formats/trusted_root.ts";
 import { parseTrustedRoot } from "../formats/trusted_root_json.ts";
-import { type Certificate, parseCertificatesPem } from "../formats/x509.ts";
 import { readShort } from "../io/blob.ts";
-import type { Environment } from "../io/env.ts";
-import { equalBytes } from "../model/bytes.ts";
 import { CosignError, describeError } from "../model/errors.ts";
+import { authoritiesOf, certificatesOf, logsOf } from "./bare_material.ts";
 import { embeddedTrustedRoot } from "./embedded.ts";
+import { openTuf, type TrustContext } from "./tuf.ts";
+
+export type { TrustContext } from "./tuf.ts";
 
 /** Where a run's trust comes from: files or URLs; what is absent was not named. */
 export interface TrustSources {
@@ -17,42 +16,37 @@ export interface TrustSources {
   readonly authorities?: readonly TrustedAuthority[];
   /** PEM: a timestamp authority's certificate first, its root last. */
   readonly timestampChain?: string;
+  /** The parts that are asked: where the user has named all of these, Sigstore's are not fetched. Default: all. */
+  readonly needs?: ReadonlySet<TrustPart>;
 }
 
-/** What opening trust needs of the world. */
-export interface TrustContext {
-  readonly env: Environment;
-  readonly signal: AbortSignal;
-}
+/** A part of a trusted root. */
+export type TrustPart = keyof TrustedRoot;
 
 const MAX_ROOT_BYTES = 16 * 1024 * 1024; // the public one has 12 KB
 const MAX_PEM_BYTES = 1024 * 1024;
+const PARTS: readonly TrustPart[] = [
+  "logs",
+  "ctLogs",
+  "certificateAuthorities",
+  "timestampAuthorities",
+];
 
 /**
- * Opens the trusted root of a run: a file, or Sigstore's own whose parts the variables `SIGSTORE_…`
- * and the user's own certificates replace.
+ * Opens the trusted root of a run: a file, or that of the TUF repository, whose parts the variables
+ * `SIGSTORE_…` and the user's own certificates replace.
  *
- * @throws {CosignError} `TRUST_INVALID`, `FILE_READ`, `LIMIT_EXCEEDED`.
+ * @throws {CosignError} `TRUST_INVALID`, `TRUST_EXPIRED`, `TRUST_UNAVAILABLE`, `FILE_READ`, `LIMIT_EXCEEDED`.
  */
 export async function openTrustedRoot(
   sources: TrustSources,
   context: TrustContext,
 ): Promise<TrustedRoot> {
-  const { trustedRoot, authorities, timestampChain } = sources;
+  const { trustedRoot, needs = new Set(PARTS) } = sources;
   if (trustedRoot !== undefined) return await readTrustedRoot(trustedRoot, context);
-  const { env } = context;
-  const own = {
-    logs: await readLogs(env["SIGSTORE_REKOR_PUBLIC_KEY"], context),
-    ctLogs: await readLogs(env["SIGSTORE_CT_LOG_PUBLIC_KEY_FILE"], context),
-    certificateAuthorities:
-      authorities ?? (await readAuthorities(env["SIGSTORE_ROOT_FILE"], context)),
-    timestampAuthorities: await readChain(
-      timestampChain ?? env["SIGSTORE_TSA_CERTIFICATE_FILE"],
-      context,
-    ),
-  };
-  const isComplete = Object.values(own).every((part) => part !== undefined);
-  const sigstore = isComplete ? undefined : await embeddedTrustedRoot();
+  const own = await openOwn(sources, context);
+  const isEnough = PARTS.every((part) => own[part] !== undefined || !needs.has(part));
+  const sigstore = isEnough ? undefined : await openSigstore(context);
   return {
     logs: own.logs ?? sigstore?.logs ?? [],
     ctLogs: own.ctLogs ?? sigstore?.ctLogs ?? [],
@@ -63,20 +57,43 @@ export async function openTrustedRoot(
 
 /** Reads a file of a trusted root. @throws {CosignError} `TRUST_INVALID`, `FILE_READ`, `LIMIT_EXCEEDED`. */
 export async function readTrustedRoot(path: string, context: TrustContext): Promise<TrustedRoot> {
-  const bytes = await readShort(path, MAX_ROOT_BYTES, context);
-  return parsed(`trusted root "${path}"`, () => parseTrustedRoot(bytes));
+  return trustedRootOf(await readShort(path, MAX_ROOT_BYTES, context), `trusted root "${path}"`);
 }
 
-/** The authorities of certificates: each that has signed itself is a root, by way of all others. */
-export function authoritiesOf(
-  certificates: readonly Certificate[],
-  uri: string,
-): readonly TrustedAuthority[] {
-  const isRoot = ({ issuer, subject }: Certificate) => equalBytes(issuer, subject);
-  const between = certificates.filter((certificate) => !isRoot(certificate));
-  return certificates
-    .filter(isRoot)
-    .map((root) => ({ uri, chain: [...between, root], validFor: {} }));
+/**
+ * Opens the trusted root of the TUF repository: its target `trusted_root.json`, else its keys one by one.
+ *
+ * @throws {CosignError} as {@link openTrustedRoot}.
+ */
+export async function openSigstore(context: TrustContext): Promise<TrustedRoot> {
+  const { repository, place } = await openTuf(context);
+  if (repository === undefined) {
+    return trustedRootOf(await embeddedTrustedRoot(), "the trusted root of this program");
+  }
+  const bytes = await repository.read("trusted_root.json", MAX_ROOT_BYTES);
+  if (bytes !== undefined) return trustedRootOf(bytes, `trusted_root.json of "${place.mirror}"`);
+  const { readSigstoreTargets } = await import("./sigstore_targets.ts");
+  return await readSigstoreTargets(repository);
+}
+
+/** What the user has named instead of Sigstore's. */
+async function openOwn(
+  { authorities, timestampChain }: TrustSources,
+  context: TrustContext,
+): Promise<Partial<TrustedRoot>> {
+  const { env } = context;
+  const logs = await readLogs(env["SIGSTORE_REKOR_PUBLIC_KEY"], context);
+  const ctLogs = await readLogs(env["SIGSTORE_CT_LOG_PUBLIC_KEY_FILE"], context);
+  const certificateAuthorities =
+    authorities ?? (await readAuthorities(env["SIGSTORE_ROOT_FILE"], context));
+  const chain = timestampChain ?? env["SIGSTORE_TSA_CERTIFICATE_FILE"];
+  const timestampAuthorities = await readChain(chain, context);
+  return {
+    ...(logs === undefined ? {} : { logs }),
+    ...(ctLogs === undefined ? {} : { ctLogs }),
+    ...(certificateAuthorities === undefined ? {} : { certificateAuthorities }),
+    ...(timestampAuthorities === undefined ? {} : { timestampAuthorities }),
+  };
 }
 
 async function readLogs(
@@ -84,12 +101,7 @@ async function readLogs(
   context: TrustContext,
 ): Promise<readonly TrustedLog[] | undefined> {
   if (!path) return undefined;
-  const pem = new TextDecoder().decode(await readShort(path, MAX_PEM_BYTES, context));
-  const blocks = pem.match(/-----BEGIN [\s\S]*?-----END [^\n]*/g) ?? [pem];
-  return blocks.map((block) => {
-    const key = parsePublicKeyPem(block, path);
-    return { baseUrl: path, key, keyId: sha256(key.spki), validFor: {} };
-  });
+  return logsOf(await readShort(path, MAX_PEM_BYTES, context), path);
 }
 
 async function readAuthorities(
@@ -97,7 +109,8 @@ async function readAuthorities(
   context: TrustContext,
 ): Promise<readonly TrustedAuthority[] | undefined> {
   if (!path) return undefined;
-  return authoritiesOf(await readPem(path, context), path);
+  const bytes = await readShort(path, MAX_PEM_BYTES, context);
+  return authoritiesOf(certificatesOf(bytes, `certificates "${path}"`), path);
 }
 
 async function readChain(
@@ -105,19 +118,13 @@ async function readChain(
   context: TrustContext,
 ): Promise<readonly TrustedAuthority[] | undefined> {
   if (!path) return undefined;
-  return [{ uri: path, chain: await readPem(path, context), validFor: {} }];
-}
-
-async function readPem(path: string, context: TrustContext): Promise<readonly Certificate[]> {
   const bytes = await readShort(path, MAX_PEM_BYTES, context);
-  return parsed(`certificates "${path}"`, () =>
-    parseCertificatesPem(new TextDecoder().decode(bytes)),
-  );
+  return [{ uri: path, chain: certificatesOf(bytes, `certificates "${path}"`), validFor: {} }];
 }
 
-function parsed<T>(what: string, parse: () => T): T {
+function trustedRootOf(bytes: Uint8Array, what: string): TrustedRoot {
   try {
-    return parse();
+    return parseTrustedRoot(bytes);
   } catch (cause) {
     if (!(cause instanceof SyntaxError)) throw cause;
     throw new CosignError("TRUST_INVALID", `Cannot read ${what}: ${describeError(cause)}`, {

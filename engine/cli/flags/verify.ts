@@ -18,7 +18,8 @@ import { REFERENCE_FLAGS, REGISTRY_FLAGS } from "./registry.ts";
 export const SEARCH_LOG_FLAGS = {
   offline: {
     type: "bool",
-    brief: "do not ask a transparency log for entries that do not lie beside their signatures",
+    brief:
+      "ask no transparency log for entries that do not lie beside their signatures, and no TUF repository",
     deprecated:
       "To verify in an airgapped environment, provide a --bundle with the signature and verification material, and a --trusted-root file with the service keys and certificates",
   },

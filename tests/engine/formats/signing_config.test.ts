@@ -73,7 +73,7 @@ describe("parseSigningConfig()", () => {
   });
 
   test("is what the embedded config passes: Sigstore's public services", async () => {
-    const config = await embeddedSigningConfig();
+    const config = parseSigningConfig(await embeddedSigningConfig());
     expect(config.certificateAuthorities.map(({ url }) => url)).toEqual([
       "https://fulcio.sigstore.dev",
     ]);

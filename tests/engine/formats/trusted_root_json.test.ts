@@ -15,7 +15,7 @@ function changed(change: (root: Changed) => void): Uint8Array {
 }
 
 test("parseTrustedRoot() reads the root that is built in, and what encodeTrustedRoot() writes of it is the same", async () => {
-  const root = await embeddedTrustedRoot();
+  const root = parseTrustedRoot(await embeddedTrustedRoot());
   expect(root.logs.length).toBeGreaterThan(0);
   expect(root.certificateAuthorities.length).toBeGreaterThan(1);
   expect(parseTrustedRoot(encodeTrustedRoot(root))).toEqual(root);
