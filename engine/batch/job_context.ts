@@ -3,7 +3,7 @@ import type { Stores } from "../artifacts/stores.ts";
 import type { TrustedRoot } from "../formats/trusted_root.ts";
 import type { Shared } from "../io/shared.ts";
 import type { KeyRing } from "../keys/key_ring.ts";
-import type { SignatureFormat } from "../model/policy.ts";
+import type { SignatureFormat, TrustDemands } from "../model/policy.ts";
 import type { Registry } from "../registry/session.ts";
 import type { ServiceContext } from "../transparency/service.ts";
 
@@ -15,6 +15,8 @@ export interface JobContext {
   readonly trustedRoot?: TrustedRoot;
   /** The log of Rekor v1 that is asked for entries that do not lie beside their signatures; absent: none. */
   readonly search?: { readonly url: string; readonly services: ServiceContext };
+  /** The same for jobs that name a root of their own. */
+  readonly namedRoots?: ReadonlyMap<string, TrustedRoot>;
   readonly conventions: Conventions;
   readonly shared: Shared;
   readonly signal: AbortSignal;
@@ -31,6 +33,14 @@ export interface JobScope {
   readonly stores: Stores;
   /** Ends with the job's time or with the run. */
   readonly signal: AbortSignal;
+}
+
+/** Whom a job's signatures are held against beside keys; nothing: nobody is trusted. */
+export function rootOf(
+  { trustedRoot, namedRoots }: JobContext,
+  demands: TrustDemands | undefined,
+): TrustedRoot | undefined {
+  return demands?.root === undefined ? trustedRoot : namedRoots?.get(demands.root);
 }
 
 /** Manifests of one target that are worked on at once. */

@@ -32,6 +32,8 @@ export interface PlanContext {
   readonly flags: BatchFlags;
   /** What stands for a key in the identity of jobs: its digest, so that another key under the same name is another job. */
   readonly keyDigest: (uri: string) => string;
+  /** The same for a trusted root; the run's own when none is named. */
+  readonly rootDigest: (root: string | undefined) => string;
   readonly registry: Registry;
   readonly signal: AbortSignal;
 }
@@ -53,17 +55,27 @@ export function checkPlan(manifest: BatchManifest, flags: BatchFlags): readonly 
   return problems;
 }
 
-/** The keys that a manifest's jobs need, each once, as the jobs will name them. */
-export function keysOfManifest(
-  manifest: BatchManifest,
-  flags: BatchFlags,
-  base: string,
-): readonly string[] {
+/** What jobs need, each once, as the jobs will name it. */
+export interface Needs {
+  readonly keys: readonly string[];
+  /** Trusted roots; the run's own is `undefined`. */
+  readonly roots: readonly (string | undefined)[];
+  /** Whether a transparency log is demanded. */
+  readonly logs: boolean;
+}
+
+/** What a manifest's jobs need. */
+export function needsOfManifest(manifest: BatchManifest, flags: BatchFlags, base: string): Needs {
   const keys = new Set<string>();
+  const roots = new Set<string | undefined>();
+  let logs = false;
   for (const target of manifest.targets) {
-    for (const key of keysOf(settle({ target, flags, base, ...manifest }))) keys.add(key);
+    const needs = needsOf(settle({ target, flags, base, ...manifest }));
+    for (const key of needs.keys) keys.add(key);
+    for (const root of needs.roots) roots.add(root);
+    logs ||= needs.logs;
   }
-  return [...keys];
+  return { keys: [...keys], roots: [...roots], logs };
 }
 
 /** The kinds of artifacts that a manifest names. */
@@ -74,9 +86,12 @@ export function kindsOfManifest(manifest: BatchManifest): readonly string[] {
   return [...new Set(kinds)];
 }
 
-/** The keys that a job needs. */
-export function keysOf(job: JobSettings): readonly string[] {
-  return job.op === "sign" ? [job.key] : job.keys;
+/** What a job needs. */
+export function needsOf(job: JobSettings): Needs {
+  if (job.op === "sign") return { keys: [job.key], roots: [], logs: false };
+  const { keys, demands } = job;
+  if (demands === undefined) return { keys, roots: [], logs: false };
+  return { keys, roots: [demands.root], logs: demands.logThreshold > 0 };
 }
 
 /** How many jobs a manifest has; nothing when that is known only by listing. */
@@ -128,12 +143,25 @@ export async function* planLines(
  * The identity of a job: equal for jobs that ask for the same. Time limits, and whether to look for
  * a signature first, are how it is done, not what.
  */
-export function jobKey(job: PlannedJob, keyDigest: (uri: string) => string): string {
+export function jobKey(
+  job: PlannedJob,
+  { keyDigest, rootDigest }: Pick<PlanContext, "keyDigest" | "rootDigest">,
+): string {
   const { timeoutMs: _timeout, annotations, ...rest } = job;
   const what =
     rest.op === "sign"
       ? { ...rest, key: keyDigest(rest.key), skipSigned: undefined }
-      : { ...rest, keys: rest.keys.map(keyDigest).sort(), expectFormat: undefined };
+      : {
+          ...rest,
+          keys: rest.keys.map(keyDigest).sort(),
+          expectFormat: undefined,
+          demands: rest.demands && {
+            ...rest.demands,
+            root: rootDigest(rest.demands.root),
+            // That the present time counts is asked; which one it is, the run says.
+            now: rest.demands.now !== undefined,
+          },
+        };
   const entries = Object.entries({ ...what, annotations: Object.entries(annotations).sort() });
   return hash(JSON.stringify(entries.sort(([a], [b]) => (a < b ? -1 : 1))));
 }
@@ -178,7 +206,7 @@ function jobItem(settings: JobSettings, target: Target, context: PlanContext): P
   const job = { ...settings, target };
   return {
     kind: "job",
-    key: jobKey(job, context.keyDigest),
+    key: jobKey(job, context),
     target: targetName(target),
     job,
   };

@@ -15,6 +15,8 @@ export interface RunSetup {
   readonly trustedRoot?: Uint8Array;
   /** URL of a log of Rekor v1, asked for entries that do not lie beside their signatures; absent: nobody is asked. */
   readonly searchUrl?: string;
+  /** The same for jobs that name one of their own, by that name. */
+  readonly namedRoots?: ReadonlyMap<string, Uint8Array>;
   /** Jobs that one thread works on at once. */
   readonly jobsPerThread: number;
   readonly threads: number;

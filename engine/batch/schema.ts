@@ -3,13 +3,23 @@ import * as v from "valibot";
 import { parseDurationMs } from "../model/duration.ts";
 import type { RecursivePolicy } from "../model/policy.ts";
 import { type ProcessDeclaration, USER_PLUGINS } from "../plugin_host/manifest.ts";
+import {
+  annotationsSchema,
+  type ManifestPolicy,
+  type ManifestTransparency,
+  nonEmptyText,
+  policySchema,
+  recursivePolicySchema,
+  transparencySchema,
+} from "./policy_schema.ts";
 
 /** What can be said of every target, or once for all in `defaults`. */
 export interface TargetSettings {
   /** `batch sign`: the key, a path relative to the manifest or an URI. */
   readonly key?: string;
   readonly format?: "legacy" | "bundle" | "both";
-  readonly transparency?: "none";
+  /** `batch verify`: what is demanded; `none` also says that `batch sign` tells no log. */
+  readonly transparency?: "none" | ManifestTransparency;
   readonly recursive?: boolean;
   /** `batch verify`: a name under `policies`. */
   readonly policy?: string;
@@ -39,14 +49,6 @@ export type ManifestTarget = TargetSettings &
     | { readonly layout: string; readonly kind?: string }
   );
 
-/** What must have signed. */
-export interface ManifestPolicy {
-  /** Public keys of which any one must have signed; paths are relative to the manifest. */
-  readonly keys: readonly string[];
-  readonly annotations?: Readonly<Record<string, string>>;
-  readonly recursivePolicy?: RecursivePolicy;
-}
-
 /** A batch manifest, as it stands in the file. */
 export interface BatchManifest {
   readonly version: 1;
@@ -64,10 +66,7 @@ export interface Problem {
   readonly message: string;
 }
 
-const text = v.pipe(v.string(), v.nonEmpty("must not be empty"));
-const names = v.array(text);
-const annotations = v.record(text, v.string());
-const recursivePolicy = v.picklist(["leaf", "index", "either", "all"]);
+const names = v.array(nonEmptyText);
 const nameFilter = v.strictObject({
   include: v.exactOptional(v.pipe(names, v.minLength(1, "must name something"))),
   exclude: v.exactOptional(names),
@@ -80,49 +79,40 @@ const duration = v.pipe(
 const kind = v.pipe(v.string(), v.regex(/^[a-z][a-z0-9-]*$/, "must be a kind, as image"));
 
 const settings = {
-  key: v.exactOptional(text),
+  key: v.exactOptional(nonEmptyText),
   format: v.exactOptional(v.picklist(["legacy", "bundle", "both"])),
-  transparency: v.exactOptional(v.literal("none")),
+  transparency: v.exactOptional(transparencySchema),
   recursive: v.exactOptional(v.boolean()),
-  policy: v.exactOptional(text),
-  annotations: v.exactOptional(annotations),
+  policy: v.exactOptional(nonEmptyText),
+  annotations: v.exactOptional(annotationsSchema),
   skipSigned: v.exactOptional(v.boolean()),
-  recursivePolicy: v.exactOptional(recursivePolicy),
+  recursivePolicy: v.exactOptional(recursivePolicySchema),
   skipUnknownPlatform: v.exactOptional(v.boolean()),
   timeout: v.exactOptional(duration),
   identities: v.exactOptional(v.pipe(names, v.minLength(1, "must name something"))),
 } as const;
 
 const targetSchemas = {
-  reference: v.strictObject({ reference: text, kind: v.exactOptional(kind), ...settings }),
+  reference: v.strictObject({ reference: nonEmptyText, kind: v.exactOptional(kind), ...settings }),
   repository: v.strictObject({
-    repository: text,
+    repository: nonEmptyText,
     tags: v.exactOptional(nameFilter),
     ...settings,
   }),
   registry: v.strictObject({
-    registry: text,
+    registry: nonEmptyText,
     repositories: v.exactOptional(nameFilter),
     tags: v.exactOptional(nameFilter),
     ...settings,
   }),
-  layout: v.strictObject({ layout: text, kind: v.exactOptional(kind), ...settings }),
+  layout: v.strictObject({ layout: nonEmptyText, kind: v.exactOptional(kind), ...settings }),
 } as const;
 
 const top = {
   version: v.literal(1),
   plugins: v.exactOptional(USER_PLUGINS),
   defaults: v.exactOptional(v.strictObject(settings)),
-  policies: v.exactOptional(
-    v.record(
-      text,
-      v.strictObject({
-        keys: v.pipe(names, v.minLength(1, "must name a key")),
-        annotations: v.exactOptional(annotations),
-        recursivePolicy: v.exactOptional(recursivePolicy),
-      }),
-    ),
-  ),
+  policies: v.exactOptional(v.record(nonEmptyText, policySchema)),
 } as const;
 
 /** The targets one by one, so that a problem in one is told by the form it has. */
@@ -134,7 +124,7 @@ const shallow = v.strictObject({
 const published = v.strictObject({
   ...top,
   targets: v.pipe(
-    v.array(v.union([text, ...Object.values(targetSchemas)])),
+    v.array(v.union([nonEmptyText, ...Object.values(targetSchemas)])),
     v.minLength(1, "must name something"),
   ),
 });
@@ -142,7 +132,7 @@ const published = v.strictObject({
 /** The JSON Schema of batch manifests (draft 2020-12), for editors. */
 export function manifestJsonSchema(): Readonly<Record<string, unknown>> {
   return {
-    ...toJsonSchema(published, { target: "draft-2020-12", ignoreActions: ["check"] }),
+    ...toJsonSchema(published, { target: "draft-2020-12", ignoreActions: ["check", "raw_check"] }),
     title: "cosign-ts batch manifest",
   };
 }
@@ -154,7 +144,7 @@ export function manifestJsonSchema(): Readonly<Record<string, unknown>> {
  */
 export function checkManifest(value: unknown): BatchManifest | readonly Problem[] {
   const whole = v.safeParse(shallow, value);
-  if (!whole.success) return whole.issues.map((issue) => problemOf([], issue));
+  if (!whole.success) return whole.issues.flatMap((issue) => problemsOf([], issue));
   const problems: Problem[] = [];
   const targets = whole.output.targets.flatMap((entry, i) => {
     const target = checkTarget(entry, ["targets", i]);
@@ -183,19 +173,28 @@ function checkTarget(entry: unknown, path: Problem["path"]): ManifestTarget | Pr
   }
   const result = v.safeParse(targetSchemas[form], value);
   if (result.success) return result.output;
-  return result.issues.map((issue) => problemOf(path, issue));
+  return result.issues.flatMap((issue) => problemsOf(path, issue));
 }
 
 function isForm(name: string): name is keyof typeof targetSchemas {
   return Object.hasOwn(targetSchemas, name);
 }
 
-function problemOf(at: Problem["path"], issue: v.BaseIssue<unknown>): Problem {
+function problemsOf(at: Problem["path"], issue: v.BaseIssue<unknown>): readonly Problem[] {
   const below = issue.path?.map((item) => item.key) ?? [];
   const path = [
     ...at,
     ...below.filter((key) => typeof key === "string" || typeof key === "number"),
   ];
+  // Of a choice between a word and an object, what is wrong within the object says more.
+  const within = issue.type === "union" ? issue.issues?.filter((each) => each.path) : undefined;
+  if (within !== undefined && within.length > 0) {
+    return within.flatMap((each) => problemsOf(path, each));
+  }
+  return [problemOf(path, issue)];
+}
+
+function problemOf(path: Problem["path"], issue: v.BaseIssue<unknown>): Problem {
   if (issue.type === "strict_object" && issue.expected === "never") {
     return { path, atName: true, message: "unknown field" };
   }

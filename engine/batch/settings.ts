@@ -4,7 +4,9 @@ import { CosignError } from "../model/errors.ts";
 import type { Generation } from "../model/exit_code.ts";
 import type { SignJob, VerifyJob } from "../model/job.ts";
 import type { RecursivePolicy, SignatureDigestAlgorithm } from "../model/policy.ts";
-import type { ManifestPolicy, TargetSettings } from "./schema.ts";
+import { demandsOf, type TrustFlags } from "./policy_demands.ts";
+import type { ManifestPolicy } from "./policy_schema.ts";
+import type { TargetSettings } from "./schema.ts";
 
 const DEFAULT_TIMEOUT_MS = 180_000; // cosign's 3m0s, here for each target
 
@@ -29,6 +31,8 @@ export interface BatchFlags {
   readonly experimental: boolean;
   readonly checkClaims: boolean;
   readonly signatureDigestAlgorithm?: SignatureDigestAlgorithm;
+  /** Only of `verify`. */
+  readonly trust?: TrustFlags;
 }
 
 /** A job that has no target and no id yet. */
@@ -49,11 +53,11 @@ export interface SettingsSource {
  * policy, else the manifest's defaults.
  *
  * @throws {SyntaxError} with the detail when something is missing or contradictory.
- * @throws {CosignError} `LOG_UNAVAILABLE` when nobody said that there is no transparency log.
+ * @throws {CosignError} `LOG_UNAVAILABLE` when nobody said that signatures go to no transparency log.
  */
 export function settle(source: SettingsSource): JobSettings {
   const { target, flags, defaults } = source;
-  demandNoLog(source);
+  if (flags.op === "sign") demandNoLog(source);
   const recursive = target.recursive ?? flags.recursive ?? defaults.recursive ?? false;
   if (target.recursivePolicy !== undefined && !recursive) {
     throw new SyntaxError(`"recursivePolicy" contradicts "recursive: false"`);
@@ -98,19 +102,24 @@ function settleSign(source: SettingsSource, common: Common): Omit<SignJob, "id" 
 
 function settleVerify(source: SettingsSource, common: Common): Omit<VerifyJob, "id" | "target"> {
   const { target, flags, defaults } = source;
-  const byFlag = flags.keys.length > 0 && target.policy === undefined;
+  const isNamed = flags.keys.length > 0 || flags.trust?.identities !== undefined;
+  const byFlag = isNamed && target.policy === undefined;
   const policy = byFlag ? undefined : policyOf(source, target.policy ?? defaults.policy);
   if (!byFlag && policy === undefined) {
     throw new SyntaxError(
-      `nothing to verify against: neither "policy" here or in "defaults", nor --key`,
+      `nothing to verify against: neither "policy" here or in "defaults", nor --key or --certificate-identity`,
     );
   }
   const format = formatOf(source);
+  const demands = demandsOf(source, policy, inManifest(source, policy?.trustedRoot));
   return {
     op: "verify",
     ...common,
     annotations: merged(common.annotations, policy?.annotations ?? {}),
-    keys: policy?.keys.map((key) => resolvePath(source, key)) ?? flags.keys,
+    keys:
+      policy === undefined
+        ? flags.keys
+        : (policy.keys ?? []).map((key) => resolvePath(source, key)),
     recursivePolicy:
       target.recursivePolicy ??
       flags.recursivePolicy ??
@@ -118,6 +127,7 @@ function settleVerify(source: SettingsSource, common: Common): Omit<VerifyJob, "
       defaults.recursivePolicy ??
       "all",
     checkClaims: flags.checkClaims,
+    ...(demands === undefined ? {} : { demands }),
     ...(flags.signatureDigestAlgorithm === undefined
       ? {}
       : { signatureDigestAlgorithm: flags.signatureDigestAlgorithm }),
@@ -131,11 +141,12 @@ function demandNoLog({ target, flags, defaults }: SettingsSource): void {
     defaults.transparency !== "none" && (flags.generation !== 1 || flags.experimental);
   const wantsLog = flags.log ?? byDefault;
   if (!wantsLog) return;
-  const flag = flags.op === "sign" ? "--tlog-upload=false" : "--insecure-ignore-tlog";
   throw new CosignError(
     "LOG_UNAVAILABLE",
-    `Cannot ${flags.op} with a transparency log: none is available in this version`,
-    { hint: `Say "transparency: none" under "defaults" of the manifest, or give ${flag}` },
+    "Cannot sign with a transparency log: none is available in this version",
+    {
+      hint: `Say "transparency: none" under "defaults" of the manifest, or give --tlog-upload=false`,
+    },
   );
 }
 

@@ -2,8 +2,9 @@ import { sha256 } from "../crypto/hash.ts";
 import { isObject, sortKeys } from "../formats/go_json.ts";
 import type { LogEntry } from "../formats/log_entry.ts";
 import { encodeBase64 } from "../model/bytes.ts";
-import type { SignatureFact } from "../model/verdict.ts";
+import type { LogEntryFact, SignatureFact } from "../model/verdict.ts";
 import { identityFacts } from "../verify/identity.ts";
+import type { VerifiedLogEntry } from "../verify/log_entry.ts";
 import type { VerifiedSigner } from "../verify/signer.ts";
 
 /** What reports tell of who made a signature. */
@@ -11,19 +12,36 @@ export function signerFacts({
   key,
   certificate,
   logEntries,
+  timestamps,
   warnings,
 }: VerifiedSigner): Pick<
   SignatureFact,
-  "key" | "keyDigest" | "certificate" | "logged" | "lookedUp" | "warnings"
+  "key" | "keyDigest" | "certificate" | "logEntries" | "timestamps" | "warnings"
 > {
   const [leaf] = certificate?.chain ?? [];
   return {
     key: key.uri,
     keyDigest: `sha256:${sha256(key.spki).toHex()}`,
     ...(leaf === undefined ? {} : { certificate: identityFacts(leaf) }),
-    ...(logEntries.length === 0 ? {} : { logged: true }),
-    ...(logEntries.some(({ entry }) => entry.lookedUp) ? { lookedUp: true } : {}),
+    ...(logEntries.length === 0 ? {} : { logEntries: logEntries.map(logEntryFact) }),
+    ...(timestamps.length === 0
+      ? {}
+      : {
+          timestamps: timestamps.map(({ time, authority }) => ({
+            authority: authority.uri,
+            time: time.toISOString(),
+          })),
+        }),
     ...(warnings.length === 0 ? {} : { warnings }),
+  };
+}
+
+function logEntryFact({ entry, log, integratedTime }: VerifiedLogEntry): LogEntryFact {
+  return {
+    log: log.baseUrl,
+    index: entry.logIndex,
+    ...(integratedTime === undefined ? {} : { integratedTime: integratedTime.toISOString() }),
+    ...(entry.lookedUp ? { lookedUp: true } : {}),
   };
 }
 

@@ -41,6 +41,9 @@ export function openThread(setup: RunSetup, services: ThreadServices): RunOne {
     ...(setup.searchUrl === undefined
       ? {}
       : { search: { url: setup.searchUrl, services: { http, budgets, userAgent } } }),
+    namedRoots: new Map(
+      [...(setup.namedRoots ?? [])].map(([name, json]) => [name, parseTrustedRoot(json)]),
+    ),
     conventions: setup.conventions,
     shared,
     signal,

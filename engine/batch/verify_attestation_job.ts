@@ -20,7 +20,7 @@ import {
 } from "../verify/judge_attestations.ts";
 import { signerPolicy } from "../verify/signer_policy.ts";
 import { absenceOf } from "./absence.ts";
-import { type JobScope, SUBJECTS_AT_ONCE } from "./job_context.ts";
+import { type JobScope, rootOf, SUBJECTS_AT_ONCE } from "./job_context.ts";
 import { worst } from "./judge_tree.ts";
 import { logOf, lookUp } from "./look_up.ts";
 import type { Outcome } from "./outcome.ts";
@@ -41,7 +41,7 @@ export async function runVerifyAttestationJob(
     ...signerPolicy(
       job.keys.map((uri) => context.keys.publicKey(uri)),
       job.demands,
-      context.trustedRoot,
+      rootOf(context, job.demands),
       job.signatureDigestAlgorithm,
     ),
     checkClaims: job.checkClaims,

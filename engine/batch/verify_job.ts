@@ -10,7 +10,7 @@ import { type Judgement, judge, type PlaceResult } from "../verify/judge.ts";
 import { signerPolicy } from "../verify/signer_policy.ts";
 import type { SignaturePolicy, VerifiedSignature } from "../verify/verify.ts";
 import { absenceOf } from "./absence.ts";
-import { type JobScope, SUBJECTS_AT_ONCE } from "./job_context.ts";
+import { type JobScope, rootOf, SUBJECTS_AT_ONCE } from "./job_context.ts";
 import { judgeTree } from "./judge_tree.ts";
 import type { Outcome } from "./outcome.ts";
 import { readPlace, readUnlogged } from "./read_place.ts";
@@ -30,7 +30,7 @@ export async function runVerifyJob(
     ...signerPolicy(
       job.keys.map((uri) => context.keys.publicKey(uri)),
       job.demands,
-      context.trustedRoot,
+      rootOf(context, job.demands),
       job.signatureDigestAlgorithm,
     ),
     annotations: job.annotations,

@@ -1,4 +1,6 @@
 import type { Conventions } from "../artifacts/conventions.ts";
+import type { Needs } from "../batch/plan.ts";
+import type { RunSetup } from "../batch/run_setup.ts";
 import type { BatchFlags } from "../batch/settings.ts";
 import type { RunKey } from "../keys/key_ring.ts";
 import type { RegistryOptions } from "../registry/session.ts";
@@ -18,7 +20,15 @@ export interface BatchCall {
   readonly conventions: Conventions;
   /** Opens the keys that the targets need: once, before the first worker starts. */
   readonly openKeys: (uris: readonly string[], options: OpenOptions) => Promise<BatchKeys>;
+  /** Opens the trusted roots that the targets need, likewise. */
+  readonly openTrust: (
+    needs: Pick<Needs, "roots" | "logs">,
+    options: Pick<OpenOptions, "signal">,
+  ) => Promise<BatchTrust>;
 }
+
+/** Whom a run trusts beside keys. */
+export type BatchTrust = Pick<RunSetup, "trustedRoot" | "namedRoots" | "searchUrl">;
 
 /** How the keys of a batch are opened. */
 export interface OpenOptions {

@@ -35,6 +35,7 @@ export async function runBatchCommand(batch: BatchCall): Promise<number> {
   const spare = startSpareThread();
   try {
     const source = await openSource(call.args[0] ?? "-", batch.flags);
+    for (const text of source.warnings) call.stderr.write(`WARNING: ${printableLine(text)}\n`);
     await checkPlugins(source, batch);
     if (flags["dry-run"]) return await dryRun(source, batch);
     const path = placeOfLedger(source, batch);

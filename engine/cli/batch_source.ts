@@ -3,14 +3,17 @@ import { MAX_BATCH_MANIFEST_BYTES, readManifest } from "../batch/manifest.ts";
 import {
   checkPlan,
   countTargets,
-  keysOf,
-  keysOfManifest,
   kindsOfManifest,
+  type Needs,
+  needsOf,
+  needsOfManifest,
   type PlanContext,
   type PlanItem,
+  type PlannedJob,
   planLines,
   planManifest,
 } from "../batch/plan.ts";
+import { policyWarnings } from "../batch/policy_schema.ts";
 import { batchExitCode } from "../batch/run_batch.ts";
 import { type BatchFlags, settle } from "../batch/settings.ts";
 import { sha256 } from "../crypto/hash.ts";
@@ -19,28 +22,30 @@ import { readFileBytes } from "../io/files.ts";
 import { stdinLines } from "../io/lines.ts";
 import { LocalShared } from "../io/shared.ts";
 import type { RunKey } from "../keys/key_ring.ts";
+import type { WantedDemand } from "../model/policy.ts";
 import type { UserPlugins } from "../plugin_host/table.ts";
 import { openRegistry } from "../registry/client.ts";
 import type { Registry } from "../registry/session.ts";
-import type { BatchCall } from "./batch_call.ts";
+import type { BatchCall, BatchTrust } from "./batch_call.ts";
 import type { World } from "./command.ts";
 import { namedGeneration } from "./generation.ts";
 import { usage } from "./parse.ts";
 import { printableLine } from "./printable.ts";
 
 /** Where the targets come from. */
-export interface Source {
+export interface Source extends Needs {
   /** As the user wrote it; `-` for standard input. */
   readonly name: string;
   /** Absolute; empty for standard input. */
   readonly path: string;
   readonly digest: string;
   readonly total?: number;
-  readonly keys: readonly string[];
   /** The kinds of artifacts that the targets say they are. */
   readonly kinds: readonly string[];
   /** The plugins that it declares. */
   readonly plugins: readonly UserPlugins[];
+  /** What the user should know before anything is done. */
+  readonly warnings: readonly string[];
   readonly plan: (context: PlanContext) => AsyncIterable<PlanItem>;
 }
 
@@ -51,9 +56,10 @@ export async function openSource(name: string, flags: BatchFlags): Promise<Sourc
       name,
       path: "",
       digest: "",
-      keys: keysForLines(flags),
+      ...needsOfLines(flags),
       kinds: [],
       plugins: [],
+      warnings: [],
       plan: (context) => planLines(stdinLines(context.signal), context),
     };
   }
@@ -66,31 +72,42 @@ export async function openSource(name: string, flags: BatchFlags): Promise<Sourc
     path: resolve(name),
     digest,
     ...(total === undefined ? {} : { total }),
-    keys: keysOfManifest(manifest, flags, base),
+    ...needsOfManifest(manifest, flags, base),
     kinds: kindsOfManifest(manifest),
     plugins: manifest.plugins.length === 0 ? [] : [{ where: name, declarations: manifest.plugins }],
+    warnings: flags.op === "verify" ? policyWarnings(manifest.policies) : [],
     plan: (context) => planManifest(manifest, base, context),
   };
 }
 
-function keysForLines(flags: BatchFlags): readonly string[] {
+function needsOfLines(flags: BatchFlags): Needs {
   try {
-    return keysOf(settle({ target: {}, flags, defaults: {}, policies: {} }));
+    return needsOf(settle({ target: {}, flags, defaults: {}, policies: {} }));
   } catch (error) {
-    if (error instanceof SyntaxError) throw usage("A list of references needs --key");
-    throw error;
+    if (!(error instanceof SyntaxError)) throw error;
+    const identity = flags.op === "verify" ? ", or --certificate-identity" : "";
+    throw usage(`A list of references needs --key${identity}`);
   }
 }
 
 /** What a source's plan is made with. */
 export function contextOf(
   flags: BatchFlags,
-  keys: readonly RunKey[],
+  { keys, trustedRoot, namedRoots }: BatchTrust & { readonly keys: readonly RunKey[] },
   registry: Registry,
   signal: AbortSignal,
 ): PlanContext {
   const digests = new Map(keys.map(({ uri, spki }) => [uri, sha256(spki).toHex()]));
-  return { flags, registry, signal, keyDigest: (uri) => digests.get(uri) ?? uri };
+  const roots = new Map<string | undefined, string>();
+  for (const [name, json] of namedRoots ?? []) roots.set(name, sha256(json).toHex());
+  if (trustedRoot !== undefined) roots.set(undefined, sha256(trustedRoot).toHex());
+  return {
+    flags,
+    registry,
+    signal,
+    keyDigest: (uri) => digests.get(uri) ?? uri,
+    rootDigest: (name) => roots.get(name) ?? name ?? "",
+  };
 }
 
 /** Prints a line a target; nothing is signed, verified or written. */
@@ -105,14 +122,12 @@ export async function dryRun(
   });
   const counts = { targets: 0, faults: 0 };
   for await (const item of source.plan(
-    contextOf(flags, [], listing, new AbortController().signal),
+    contextOf(flags, { keys: [] }, listing, new AbortController().signal),
   )) {
     if (item.kind === "job") {
       counts.targets += 1;
       const { job } = item;
-      const how =
-        job.op === "sign" ? `${job.key}, ${job.formats.join(" and ")}` : job.keys.join(", ");
-      call.stdout.write(`${printableLine(`${job.op} ${item.target} (${how})`)}\n`);
+      call.stdout.write(`${printableLine(`${job.op} ${item.target} (${howOf(job)})`)}\n`);
     } else {
       if (item.outcome === "error") counts.faults += 1;
       const { code, message } = item.reason;
@@ -129,4 +144,17 @@ export async function dryRun(
 /** The plugins of a run: the user's, and those that the manifest declares. */
 export function pluginsOf({ plugins }: Source, { call }: BatchCall): World["plugins"] {
   return (declared = []) => call.plugins([...plugins, ...declared]);
+}
+
+function howOf(job: PlannedJob): string {
+  if (job.op === "sign") return `${job.key}, ${job.formats.join(" and ")}`;
+  const identities = job.demands?.identities?.map(({ subject, issuer }) =>
+    [subject, issuer].map((wanted) => wantedText(wanted)).join(" of "),
+  );
+  return [...job.keys, ...(identities ?? [])].join(", ");
+}
+
+function wantedText(wanted: WantedDemand | undefined): string {
+  if (wanted === undefined) return "anybody";
+  return "exact" in wanted ? wanted.exact : `/${wanted.regExp}/`;
 }

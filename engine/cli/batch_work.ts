@@ -32,8 +32,9 @@ export class BatchResources {
 
   /** Opens the keys, then what the workers need; one starts at once, others as jobs come. */
   async open(): Promise<BatchWork> {
-    const { flags, registry, conventions, call, openKeys } = this.#batch;
+    const { flags, registry, conventions, call, openKeys, openTrust } = this.#batch;
     const source = this.#source;
+    const trust = await openTrust(source, { signal: this.#ended.signal });
     const { keys, signHosted } = await this.#openKeys(openKeys);
     const threads = threadsFor(call.flags.workers, source.total);
     const setup: RunSetup = {
@@ -41,6 +42,7 @@ export class BatchResources {
       registry,
       conventions,
       keys,
+      ...trust,
       jobsPerThread: call.flags.concurrency,
       threads,
       budgets: createBudgetMemory(),
@@ -61,7 +63,7 @@ export class BatchResources {
       env: call.env,
     });
     return {
-      plan: (signal) => source.plan(contextOf(flags, keys, listing, signal)),
+      plan: (signal) => source.plan(contextOf(flags, { keys, ...trust }, listing, signal)),
       run: (job) => pool.run(job),
       limit: threads * call.flags.concurrency * LENT_PLACES,
     };

@@ -17,8 +17,11 @@ export function checkedOf(
   signatures: readonly SignatureFact[],
   flags: { readonly claims: boolean; readonly annotations: boolean },
 ): Checked {
-  const areLogged = signatures.length > 0 && signatures.every(({ logged }) => logged === true);
-  const isOnline = signatures.some(({ lookedUp }) => lookedUp === true);
+  const areLogged =
+    signatures.length > 0 && signatures.every(({ logEntries }) => logEntries !== undefined);
+  const isOnline = signatures.some(({ logEntries = [] }) =>
+    logEntries.some(({ lookedUp }) => lookedUp),
+  );
   return {
     ...flags,
     logged: areLogged && (isOnline ? "online" : "offline"),

@@ -52,4 +52,6 @@ export interface TrustDemands {
   readonly certificate?: string;
   /** A signed certificate timestamp that lies elsewhere: base64 of JSON. */
   readonly detachedSct?: string;
+  /** The trusted root that it is held against, as the run knows it; absent: the run's own. */
+  readonly root?: string;
 }

@@ -27,10 +27,10 @@ export interface SignatureFact {
     readonly issuer: string;
     readonly workflow: Readonly<Partial<Record<WorkflowField, string>>>;
   };
-  /** Whether a transparency log vouches for it. */
-  readonly logged?: boolean;
-  /** Whether the log had to be asked for that: no entry lay beside the signature. */
-  readonly lookedUp?: boolean;
+  /** Transparency logs that vouch for it; absent when none was asked. */
+  readonly logEntries?: readonly LogEntryFact[];
+  /** Timestamps that were checked; absent when none was looked at. */
+  readonly timestamps?: readonly TimestampFact[];
   /** What does not count although enough does. */
   readonly warnings?: readonly string[];
   /** The annotations that were signed. */
@@ -45,6 +45,25 @@ export interface SignatureFact {
     /** The whole bundle, where the format is one. */
     readonly bundle?: string;
   };
+}
+
+/** An entry that a trusted log has. */
+export interface LogEntryFact {
+  /** The log, as the trusted root names it. */
+  readonly log: string;
+  readonly index: number;
+  /** When the log took it in, ISO 8601; absent where the log does not say. */
+  readonly integratedTime?: string;
+  /** Whether the log had to be asked: the entry did not lie beside the signature. */
+  readonly lookedUp?: boolean;
+}
+
+/** A timestamp by a trusted authority. */
+export interface TimestampFact {
+  /** The authority, as the trusted root names it. */
+  readonly authority: string;
+  /** ISO 8601. */
+  readonly time: string;
 }
 
 /** What came out for one manifest. */

@@ -114,12 +114,13 @@ export function findSigner(
   material: SignatureMaterial,
   policy: SignerPolicy,
 ): VerifiedSigner {
+  const { keys, certificates, witnesses } = policy;
   let last: CosignError | undefined;
   const attempts = [
-    ...policy.keys.map((key) => (one: Uint8Array) => byKey(content, one, key, material, policy)),
-    ...(policy.certificates === undefined
+    ...keys.map((key) => (one: Uint8Array) => byKey(content, one, key, material, policy)),
+    ...(certificates === undefined
       ? []
-      : [byCertificate(content, material, policy.certificates, policy.witnesses)]),
+      : [(one: Uint8Array) => byCertificate(content, one, material, certificates, witnesses)]),
   ];
   for (const attempt of attempts) {
     for (const signature of signatures) {
@@ -178,39 +179,38 @@ export function broughtBy({ certificates }: SignatureMaterial): readonly Certifi
 /** In cosign 3.1's order; the time is established before the chain. */
 function byCertificate(
   content: SignedContent,
+  signature: Uint8Array,
   material: SignatureMaterial,
   policy: CertificatePolicy,
   witnesses: WitnessPolicy | undefined,
-): (signature: Uint8Array) => VerifiedSigner {
+): VerifiedSigner {
   const leaf = leafOf(material, policy.certificate);
   const brought = broughtBy(material);
-  return (signature) => {
-    const about = {
-      signature,
-      signer: { certificate: leaf.der, spki: leaf.spki },
-      content: content.logged(),
-    };
-    const seen =
-      witnesses === undefined
-        ? { logEntries: [], timestamps: [], warnings: [] }
-        : verifyWitnesses(about, stampedBytes(content, signature), material, {
-            ...witnesses,
-            needsTime: policy.now === undefined,
-          });
-    const { certificate, warnings } = verifyAtTimes(leaf, brought, seen, policy);
-    if (policy.ctLogs !== undefined) {
-      const issuer = certificate.chain[1] ?? leaf;
-      verifySct(leaf, issuer, policy.ctLogs, policy.sct ?? material.detachedSct);
-    }
-    content.check(certificate.key, signature);
-    checkIdentities(leaf, policy.identities);
-    return {
-      ...seen,
-      key: certificate.key,
-      certificate,
-      signature,
-      warnings: [...seen.warnings, ...warnings],
-    };
+  const about = {
+    signature,
+    signer: { certificate: leaf.der, spki: leaf.spki },
+    content: content.logged(),
+  };
+  const seen =
+    witnesses === undefined
+      ? { logEntries: [], timestamps: [], warnings: [] }
+      : verifyWitnesses(about, stampedBytes(content, signature), material, {
+          ...witnesses,
+          needsTime: policy.now === undefined,
+        });
+  const { certificate, warnings } = verifyAtTimes(leaf, brought, seen, policy);
+  if (policy.ctLogs !== undefined) {
+    const issuer = certificate.chain[1] ?? leaf;
+    verifySct(leaf, issuer, policy.ctLogs, policy.sct ?? material.detachedSct);
+  }
+  content.check(certificate.key, signature);
+  checkIdentities(leaf, policy.identities);
+  return {
+    ...seen,
+    key: certificate.key,
+    certificate,
+    signature,
+    warnings: [...seen.warnings, ...warnings],
   };
 }
 

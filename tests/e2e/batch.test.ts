@@ -384,7 +384,7 @@ test(
       [
         "LOG_UNAVAILABLE",
         1,
-        ["verify", file("l.yaml", `version: 1\ntargets: ["${image}"]\n`), "--key", "cosign.pub"],
+        ["sign", file("l.yaml", `version: 1\ntargets: ["${image}"]\n`), "--key", "cosign.key"],
       ],
       ["KEY_NOT_FOUND", 1, ["sign", good, "--key", "no.key"]],
       ["KEY_PASSWORD", 1, ["sign", good]],

@@ -134,8 +134,17 @@ const signature = v.strictObject({
       workflow: v.record(v.string(), v.string()),
     }),
   ),
-  logged: v.exactOptional(v.boolean()),
-  lookedUp: v.exactOptional(v.boolean()),
+  logEntries: v.exactOptional(
+    v.array(
+      v.strictObject({
+        log: v.string(),
+        index: count,
+        integratedTime: v.exactOptional(time),
+        lookedUp: v.exactOptional(v.boolean()),
+      }),
+    ),
+  ),
+  timestamps: v.exactOptional(v.array(v.strictObject({ authority: v.string(), time }))),
   warnings: v.exactOptional(v.array(v.string())),
   annotations: v.record(v.string(), v.string()),
   state: v.exactOptional(v.picklist(["written", "present", "not-uploaded"])),

@@ -41,5 +41,6 @@ export const batchSignCommand: CommandFunction<typeof BATCH_SIGN_FLAGS> = async 
         close: () => opened[Symbol.asyncDispose](),
       };
     },
+    openTrust: () => Promise.resolve({}),
   });
 };

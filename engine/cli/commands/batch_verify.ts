@@ -1,18 +1,23 @@
 import { parseAnnotations } from "../annotations.ts";
 import { runBatchCommand } from "../batch_run.ts";
+import { batchLogFlag, batchTrustFlags, openBatchTrust } from "../batch_trust.ts";
 import type { CommandFunction } from "../command.ts";
 import { conventionsOf } from "../conventions.ts";
-import type { BATCH_VERIFY_FLAGS } from "../flags/batch.ts";
+import { BATCH_VERIFY_FLAGS } from "../flags/batch.ts";
 import { DEFAULT_GENERATION, isExperimental, namedGeneration } from "../generation.ts";
 import { openVerificationKeys } from "../open_keys.ts";
+import { refuseLater } from "../refuse_later.ts";
 import { registryOptions } from "../registry_options.ts";
+import { warnWithoutLog } from "../verification.ts";
 
 /** `batch verify`: verifies what a manifest or a list on standard input names. */
 export const batchVerifyCommand: CommandFunction<typeof BATCH_VERIFY_FLAGS> = async (call) => {
   const { flags, given, env, stderr } = call;
   const generation = namedGeneration(flags.compat) ?? DEFAULT_GENERATION;
-  const logFlags = ["insecure-ignore-tlog", "private-infrastructure"] as const;
-  const saidOfLog = logFlags.filter((name) => given.has(name));
+  refuseLater(BATCH_VERIFY_FLAGS, flags, given);
+  warnWithoutLog("signatures", call);
+  const { signal } = new AbortController();
+  const trust = await batchTrustFlags(call, generation, { env, signal });
   return await runBatchCommand({
     call,
     flags: {
@@ -22,7 +27,8 @@ export const batchVerifyCommand: CommandFunction<typeof BATCH_VERIFY_FLAGS> = as
       annotations: parseAnnotations(flags.annotations),
       experimental: isExperimental(env),
       checkClaims: flags["check-claims"],
-      ...(saidOfLog.length === 0 ? {} : { log: !saidOfLog.some((name) => flags[name]) }),
+      ...batchLogFlag(call),
+      trust,
       ...(flags.format === undefined ? {} : { format: flags.format }),
       ...(given.has("recursive") ? { recursive: flags.recursive } : {}),
       ...(flags["recursive-policy"] === undefined
@@ -40,5 +46,6 @@ export const batchVerifyCommand: CommandFunction<typeof BATCH_VERIFY_FLAGS> = as
       signHosted: () => Promise.reject(new TypeError("Verification signs nothing")),
       close: () => Promise.resolve(),
     }),
+    openTrust: (needs, options) => openBatchTrust(call, needs, { env, signal: options.signal }),
   });
 };

@@ -1,8 +1,14 @@
-import { RECURSIVE_FLAGS, RECURSIVE_POLICY_FLAGS, VERIFY_LOG_FLAGS } from "./format.ts";
+import {
+  RECURSIVE_FLAGS,
+  RECURSIVE_POLICY_FLAGS,
+  TRUSTED_ROOT_FLAGS,
+  VERIFY_LOG_FLAGS,
+} from "./format.ts";
 import { ANNOTATION_FLAGS, WEAK_KEY_FLAGS } from "./key.ts";
-import { CONTAINER_IDENTITY_FLAGS } from "./keyless.ts";
+import { CERTIFICATE_VERIFY_FLAGS, CONTAINER_IDENTITY_FLAGS } from "./keyless.ts";
 import { REFERENCE_FLAGS, REGISTRY_FLAGS } from "./registry.ts";
 import { SKIP_SIGNED_FLAGS, YES_FLAGS } from "./sign.ts";
+import { COMMON_VERIFY_FLAGS, SEARCH_LOG_FLAGS } from "./verify.ts";
 
 /** How a batch is run. */
 export const BATCH_RUN_FLAGS = {
@@ -69,6 +75,15 @@ const VERIFY = {
   },
 } as const;
 
+const TIME: Pick<
+  typeof COMMON_VERIFY_FLAGS,
+  "timestamp-certificate-chain" | "use-signed-timestamps" | "verify-time"
+> = {
+  "timestamp-certificate-chain": COMMON_VERIFY_FLAGS["timestamp-certificate-chain"],
+  "use-signed-timestamps": COMMON_VERIFY_FLAGS["use-signed-timestamps"],
+  "verify-time": COMMON_VERIFY_FLAGS["verify-time"],
+};
+
 /** The flags of `batch sign`. */
 export const BATCH_SIGN_FLAGS: typeof SIGN &
   typeof BATCH_RUN_FLAGS &
@@ -99,6 +114,10 @@ export const BATCH_VERIFY_FLAGS: typeof VERIFY &
   typeof WEAK_KEY_FLAGS &
   typeof RECURSIVE_FLAGS &
   typeof RECURSIVE_POLICY_FLAGS &
+  typeof CERTIFICATE_VERIFY_FLAGS &
+  typeof TRUSTED_ROOT_FLAGS &
+  typeof TIME &
+  typeof SEARCH_LOG_FLAGS &
   typeof VERIFY_LOG_FLAGS &
   typeof REFERENCE_FLAGS &
   typeof REGISTRY_FLAGS = {
@@ -108,6 +127,10 @@ export const BATCH_VERIFY_FLAGS: typeof VERIFY &
   ...WEAK_KEY_FLAGS,
   ...RECURSIVE_FLAGS,
   ...RECURSIVE_POLICY_FLAGS,
+  ...CERTIFICATE_VERIFY_FLAGS,
+  ...TRUSTED_ROOT_FLAGS,
+  ...TIME,
+  ...SEARCH_LOG_FLAGS,
   ...VERIFY_LOG_FLAGS,
   ...REFERENCE_FLAGS,
   ...REGISTRY_FLAGS,

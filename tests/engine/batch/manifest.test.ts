@@ -284,24 +284,129 @@ describe("checkPlan()", () => {
     }
   });
 
-  test("demands that somebody says there is no log, with the defaults of 2 and 3", () => {
+  test("demands of sign that somebody says there is no log, with the defaults of 2 and 3", () => {
     const text = "version: 1\ntargets: [a/b]\n";
+    const asked = { op: "sign", keys: ["k"] } as const;
     for (const generation of [2, 3] as const) {
-      const verify = faultOf(text, { generation, keys: ["k"] }, UNSAID);
-      expect(verify.code).toBe("LOG_UNAVAILABLE");
-      expect(verify.hint).toContain("transparency: none");
-      expect(verify.hint).toContain("--insecure-ignore-tlog");
-      const sign = faultOf(text, { op: "sign", generation, keys: ["k"] }, UNSAID);
-      expect(sign.hint).toContain("--tlog-upload=false");
+      const fault = faultOf(text, { ...asked, generation }, UNSAID);
+      expect(fault.code).toBe("LOG_UNAVAILABLE");
+      expect(fault.hint).toContain("transparency: none");
+      expect(fault.hint).toContain("--tlog-upload=false");
     }
     const old = readManifest(utf8(text), "m", (manifest) =>
-      checkPlan(manifest, { ...UNSAID, generation: 1, keys: ["k"] }),
+      checkPlan(manifest, { ...UNSAID, ...asked, generation: 1 }),
     );
     expect(old.manifest.version).toBe(1);
-    const asked = { generation: 1, keys: ["k"], experimental: true } as const;
-    expect(faultOf(text, asked, UNSAID).code).toBe("LOG_UNAVAILABLE");
+    const experimental = { ...asked, generation: 1, experimental: true } as const;
+    expect(faultOf(text, experimental, UNSAID).code).toBe("LOG_UNAVAILABLE");
     const none = "version: 1\ndefaults: { transparency: none }\ntargets: [a/b]\n";
-    expect(faultOf(none, { keys: ["k"], log: true }, UNSAID).code).toBe("LOG_UNAVAILABLE");
+    expect(faultOf(none, { ...asked, log: true }, UNSAID).code).toBe("LOG_UNAVAILABLE");
+  });
+
+  const policy = (...lines: readonly string[]) =>
+    [
+      "version: 1",
+      "policies:",
+      "  p:",
+      ...lines.map((line) => `    ${line}`),
+      "targets: [a/b]",
+      "",
+    ].join("\n");
+
+  test("tells of policies that demand nothing, by line and column", () => {
+    expectFault(
+      policy("annotations: { a: b }"),
+      'line 4, column 5: policies.p: demands nothing: name "keys" or "identities"',
+    );
+    expectFault(
+      policy("identities: []"),
+      "line 4, column 17: policies.p.identities: must name an identity",
+    );
+    expectFault(policy("keys: []"), "line 4, column 11: policies.p.keys: must name a key");
+    expectFault(
+      policy("identities:", '  - { issuerRegExp: ".*", subjectRegExp: "" }'),
+      "policies.p.identities[0].subjectRegExp: must not be empty",
+    );
+    for (const all of [".*", "^.*$", "(?s).*", "a*", "()"]) {
+      expectFault(
+        policy("identities:", `  - { issuerRegExp: '${all}', subjectRegExp: '.*' }`),
+        "line 5, column 9: policies.p.identities[0]: demands nothing: its patterns take everybody",
+      );
+    }
+    const { manifest } = readManifest(
+      utf8(policy("identities:", "  - { issuer: https://i, subjectRegExp: '.*' }")),
+      "m",
+    );
+    expect(manifest.policies["p"]?.identities).toHaveLength(1);
+  });
+
+  test("tells of identities without an issuer or a subject, and with two, by line and column", () => {
+    const identity = (...fields: readonly string[]) =>
+      policy("identities:", `  - { ${fields.join(", ")} }`);
+    const at = "line 5, column 9: policies.p.identities[0]: ";
+    expectFault(
+      identity("subject: a"),
+      `${at}must say who vouches for it: one of "issuer" and "issuerRegExp"`,
+    );
+    expectFault(
+      identity("issuer: a"),
+      `${at}must say who it is: one of "subject" and "subjectRegExp"`,
+    );
+    expectFault(
+      identity("issuer: a", "issuerRegExp: a", "subject: b"),
+      `${at}must say who vouches`,
+    );
+    expectFault(identity("issuer: a", "subjectRegExp: a", "subject: b"), `${at}must say who it is`);
+    expectFault(
+      identity("issuer: a", "subjectRegExp: '(?=b)'"),
+      "line 5, column 37: policies.p.identities[0].subjectRegExp: is no pattern in Go's syntax",
+    );
+    expectFault(
+      identity("issuer: a", "subject: b", "email: c"),
+      "identities[0].email: unknown field",
+    );
+    expectFault(
+      identity("issuer: a", "subject: b", "workflow: { branch: c }"),
+      "identities[0].workflow.branch: unknown field",
+    );
+  });
+
+  test("tells of transparency that contradicts itself, wherever it stands", () => {
+    const key = "keys: [a]";
+    expectFault(
+      policy(key, "transparency: { require: logs }"),
+      'line 5, column 30: policies.p.transparency.require: got "logs", expected "log" or "timestamp" or "both" or "none"',
+    );
+    expectFault(
+      policy(key, "transparency: { require: timestamp, logs: 1 }"),
+      'policies.p.transparency: "logs" contradicts "require"',
+    );
+    expectFault(
+      policy(key, "transparency: { require: log, timestamps: 1 }"),
+      '"timestamps" contradicts "require"',
+    );
+    expectFault(
+      policy(key, "transparency: { require: none, logs: 1 }"),
+      '"logs" contradicts "require"',
+    );
+    expectFault(policy(key, "transparency: { logs: 0 }"), "transparency.logs: must be 1 at least");
+    expectFault(
+      policy(key, "transparency: { logs: 1.5 }"),
+      "transparency.logs: must be a whole number",
+    );
+    expectFault(
+      policy(key, "transparency: { timestamps: 33 }"),
+      "transparency.timestamps: must be 32 at most",
+    );
+    expectFault(
+      policy(key, "transparency: some"),
+      'policies.p.transparency: got "some", expected "none"',
+    );
+    expectFault(
+      "version: 1\ndefaults:\n  transparency: { requires: log }\ntargets: [a/b]\n",
+      "line 3, column 19: defaults.transparency.requires: unknown field",
+    );
+    expectFault(policy(key, "sct: false"), '"sct" is about certificates: it needs "identities"');
   });
 });
 

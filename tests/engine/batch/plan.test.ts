@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import {
   countTargets,
   jobKey,
-  keysOfManifest,
+  needsOfManifest,
   type PlanContext,
   type PlanItem,
   planLines,
@@ -38,6 +38,7 @@ function contextOf(
   return {
     flags: { ...FLAGS, ...flags },
     keyDigest: (uri) => `digest of ${uri}`,
+    rootDigest: (name) => `digest of root ${name}`,
     registry,
     signal: new AbortController().signal,
   };
@@ -226,7 +227,7 @@ describe("planLines()", () => {
 });
 
 describe("jobKey()", () => {
-  const digest = (uri: string) => uri;
+  const digest = { keyDigest: (uri: string) => uri, rootDigest: (name?: string) => name ?? "own" };
   const value = { policies: POLICIES, defaults: { policy: "leaf" } };
 
   test("is the same when the same plan is made again, and for equal targets", async () => {
@@ -259,7 +260,29 @@ describe("jobKey()", () => {
     ];
     for (const one of others) expect(jobKey(one, digest)).not.toBe(jobKey(job, digest));
     expect(jobKey({ ...sign, formats: ["legacy"] }, digest)).not.toBe(jobKey(sign, digest));
-    expect(jobKey(job, (uri) => `another ${uri}`)).not.toBe(jobKey(job, digest));
+    const another = { ...digest, keyDigest: (uri: string) => `another ${uri}` };
+    expect(jobKey(job, another)).not.toBe(jobKey(job, digest));
+  });
+
+  test("changes with whose certificates count, and with whom they are held against, but not with the hour", async () => {
+    const policies = { p: { identities: [{ issuer: "i", subject: "s" }], trustedRoot: "r.json" } };
+    const job = onlyJob(await plan({ policies, defaults: { policy: "p" }, targets: ["a/b:1"] }));
+    if (job.op !== "verify" || job.demands === undefined) throw new Error("no demands");
+    const { demands } = job;
+    const others = [
+      { ...demands, identities: [{ issuer: { exact: "i" }, subject: { exact: "t" } }] },
+      { ...demands, logThreshold: 2 },
+      { ...demands, sct: false },
+      { ...demands, root: "other.json" },
+      { ...demands, now: "2026-01-01T00:00:00Z" },
+    ];
+    for (const one of others) {
+      expect(jobKey({ ...job, demands: one }, digest)).not.toBe(jobKey(job, digest));
+    }
+    const rotated = { ...digest, rootDigest: () => "another" };
+    expect(jobKey(job, rotated)).not.toBe(jobKey(job, digest));
+    const at = (now: string) => jobKey({ ...job, demands: { ...demands, now } }, digest);
+    expect(at("2026-01-01T00:00:00Z")).toBe(at("2026-01-02T00:00:00Z"));
   });
 
   test("does not depend on the order of annotations and keys", async () => {
@@ -271,11 +294,151 @@ describe("jobKey()", () => {
   });
 });
 
-test("keysOfManifest() names each key once", () => {
+test("needsOfManifest() names each key and each trusted root once", () => {
   const value = { policies: POLICIES, defaults: { policy: "leaf" }, targets: ["a/b", "a/c"] };
-  expect(keysOfManifest(manifestOf(value), FLAGS, "dir")).toEqual(["dir/c.pub"]);
+  expect(needsOfManifest(manifestOf(value), FLAGS, "dir")).toEqual({
+    keys: ["dir/c.pub"],
+    roots: [],
+    logs: false,
+  });
   const sign = { defaults: { key: "k" }, targets: ["a/b", { reference: "a/c", key: "/l" }] };
-  expect(keysOfManifest(manifestOf(sign), { ...FLAGS, op: "sign" }, "")).toEqual(["k", "/l"]);
+  expect(needsOfManifest(manifestOf(sign), { ...FLAGS, op: "sign" }, "")).toEqual({
+    keys: ["k", "/l"],
+    roots: [],
+    logs: false,
+  });
+  const identities = [{ issuer: "i", subject: "s" }];
+  const keyless = {
+    policies: {
+      own: { identities },
+      file: { identities, trustedRoot: "root.json", keys: ["k.pub"] },
+      url: { identities, trustedRoot: "https://example.com/root.json" },
+    },
+    targets: ["own", "file", "url", "file"].map((policy) => ({ reference: "a/b", policy })),
+  };
+  expect(needsOfManifest(manifestOf(keyless), { ...FLAGS, log: true }, "dir")).toEqual({
+    keys: ["dir/k.pub"],
+    roots: [undefined, "dir/root.json", "https://example.com/root.json"],
+    logs: true,
+  });
+});
+
+describe("demands of policies", () => {
+  const identities = [{ issuer: "https://i", subjectRegExp: "^a@b$", workflow: { ref: "main" } }];
+  const demanded = {
+    identities: [
+      { issuer: { exact: "https://i" }, subject: { regExp: "^a@b$" }, workflow: { ref: "main" } },
+    ],
+    logThreshold: 1,
+    timestampThreshold: 0,
+    sct: true,
+  };
+  const unsaid = { ...FLAGS, log: undefined };
+  const demandsOf = async (
+    policy: Readonly<Record<string, unknown>>,
+    flags: Partial<BatchFlags> = {},
+    more: Readonly<Record<string, unknown>> = {},
+  ) => {
+    const { log: _, ...rest } = { ...unsaid, ...flags };
+    const value = {
+      policies: { p: policy },
+      defaults: { policy: "p", ...more },
+      targets: ["a/b:1"],
+    };
+    const context = {
+      ...contextOf(),
+      flags: { ...rest, ...(flags.log === undefined ? {} : { log: flags.log }) },
+    };
+    const items = await Array.fromAsync(planManifest(manifestOf(value), "dir", context));
+    const job = onlyJob(items);
+    return job.op === "verify" ? { keys: job.keys, demands: job.demands } : undefined;
+  };
+
+  test("identities demand a log where nothing else is said, and the log of certificates", async () => {
+    expect(await demandsOf({ identities })).toEqual({ keys: [], demands: demanded });
+    expect(await demandsOf({ identities, keys: ["k.pub"] })).toEqual({
+      keys: ["dir/k.pub"],
+      demands: demanded,
+    });
+    expect(await demandsOf({ identities, sct: false })).toMatchObject({ demands: { sct: false } });
+    expect(await demandsOf({ identities, trustedRoot: "r.json" })).toMatchObject({
+      demands: { root: "dir/r.json" },
+    });
+  });
+
+  test("keys alone demand what a single verify does", async () => {
+    expect(await demandsOf({ keys: ["k"] })).toMatchObject({
+      demands: { logThreshold: 1, timestampThreshold: 0, sct: false },
+    });
+    expect(await demandsOf({ keys: ["k"] }, { log: false })).toEqual({
+      keys: ["dir/k"],
+      demands: undefined,
+    });
+    expect(await demandsOf({ keys: ["k"] }, { generation: 1 })).toMatchObject({
+      demands: undefined,
+    });
+  });
+
+  test.each<[unknown, number, number]>([
+    ["none", 0, 0],
+    [{ require: "none" }, 0, 0],
+    [{ require: "log" }, 1, 0],
+    [{ require: "timestamp" }, 0, 1],
+    [{ require: "both" }, 1, 1],
+    [{ require: "both", logs: 2, timestamps: 3 }, 2, 3],
+    [{ logs: 2 }, 2, 0],
+    [{ timestamps: 2 }, 0, 2],
+    [{}, 1, 0],
+  ])(
+    "transparency: %j demands %d logs and %d timestamps",
+    async (transparency, logThreshold, timestampThreshold) => {
+      const thresholds = { logThreshold, timestampThreshold };
+      expect(await demandsOf({ identities, transparency })).toMatchObject({ demands: thresholds });
+      expect(await demandsOf({ identities }, {}, { transparency })).toMatchObject({
+        demands: thresholds,
+      });
+    },
+  );
+
+  test("of the log the target speaks before the flags, these before the policy, it before the defaults", async () => {
+    const both = { identities, transparency: { require: "both" } };
+    const none = { transparency: "none" };
+    expect(await demandsOf(both, {}, none)).toMatchObject({ demands: { logThreshold: 1 } });
+    expect(await demandsOf(both, { log: false })).toMatchObject({
+      demands: { logThreshold: 0, timestampThreshold: 0 },
+    });
+    const trust = { hasRoot: false, timestamps: true };
+    expect(await demandsOf(both, { log: false, trust })).toMatchObject({
+      demands: { logThreshold: 0, timestampThreshold: 1 },
+    });
+    const value = {
+      policies: { p: both },
+      targets: [{ reference: "a/b", policy: "p", transparency: { require: "timestamp" } }],
+    };
+    expect(onlyJob(await plan(value))).toMatchObject({
+      demands: { logThreshold: 0, timestampThreshold: 1 },
+    });
+  });
+
+  test("flags stand in the place of the default policy, and their root in that of any policy", async () => {
+    const trust = {
+      identities: [{ issuer: { exact: "x" }, subject: { exact: "y" } }],
+      now: "2026-01-01T00:00:00Z",
+      sct: false,
+      hasRoot: true,
+    };
+    const policies = { p: { identities, trustedRoot: "r.json" } };
+    const targets = ["a/b:1", { reference: "a/b:2", policy: "p" }];
+    const [one, two] = await plan({ policies, defaults: { policy: "p" }, targets }, { trust });
+    expect(one).toMatchObject({ job: { keys: [], demands: { identities: trust.identities } } });
+    expect(two).toMatchObject({
+      job: { demands: { identities: demanded.identities, sct: false, now: trust.now } },
+    });
+    for (const item of [one, two]) {
+      if (item?.kind !== "job" || item.job.op !== "verify") throw new Error("no job");
+      expect(item.job.demands?.root).toBeUndefined();
+    }
+  });
 });
 
 test("countTargets() does not know the number of listings", () => {

@@ -340,6 +340,7 @@ function planContext() {
       checkClaims: true,
     } as const,
     keyDigest: (uri: string) => uri,
+    rootDigest: (name?: string) => name ?? "",
     registry: contextOf().registry,
     signal: new AbortController().signal,
   };
