@@ -52,9 +52,10 @@ export async function openSigningKeys(
 ): Promise<SigningKeys> {
   const context = keyContext(call, options);
   const signers = new Map<string, Signer>();
+  await using opened = new AsyncDisposableStack(); // those that were opened, when a later one cannot be
   const keys: RunKey[] = [];
   for (const uri of new Set(uris)) {
-    const signer = await openSigner(uri, context);
+    const signer = opened.use(await openSigner(uri, context));
     signers.set(uri, signer);
     const { publicKey, privateKey, digest } = signer;
     keys.push({
@@ -64,6 +65,7 @@ export async function openSigningKeys(
       ...(privateKey === undefined ? {} : { privateKey }),
     });
   }
+  const all = opened.move();
   return {
     keys,
     signHosted: async (uri, message, signal) => {
@@ -71,9 +73,7 @@ export async function openSigningKeys(
       if (signer !== undefined) return await signer.sign(message, signal);
       throw new CosignError("KEY_NOT_FOUND", `Cannot sign with "${uri}": it was not opened`);
     },
-    [Symbol.asyncDispose]: async () => {
-      for (const signer of signers.values()) await signer[Symbol.asyncDispose]();
-    },
+    [Symbol.asyncDispose]: () => all.disposeAsync(),
   };
 }
 

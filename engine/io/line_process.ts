@@ -61,7 +61,7 @@ export function startLineProcess(
     child.stderr.destroy();
   };
   const read = async (): Promise<void> => {
-    for await (const line of splitLines(child.stdout)) onLine(line);
+    for await (const line of splitLines(child.stdout, "its output")) onLine(line);
   };
   read().catch((error: unknown) => {
     end(describeError(error));

@@ -26,9 +26,15 @@ export async function* stdinLines(signal: AbortSignal): AsyncGenerator<string, v
   }
 }
 
-/** The lines of a stream of UTF-8 pieces, wherever they are cut. @throws {CosignError} as {@link stdinLines}. */
+/**
+ * The lines of a stream of UTF-8 pieces, wherever they are cut.
+ *
+ * @param name Of the stream, for messages.
+ * @throws {CosignError} as {@link stdinLines}.
+ */
 export async function* splitLines(
   pieces: AsyncIterable<Uint8Array | string>,
+  name = "standard input",
 ): AsyncGenerator<string, void, undefined> {
   const decoder = new TextDecoder();
   let rest = "";
@@ -41,14 +47,14 @@ export async function* splitLines(
       if (rest.length > MAX_LINE_CHARACTERS) {
         throw new CosignError(
           "LIMIT_EXCEEDED",
-          `Cannot read standard input: a line has more than ${MAX_LINE_CHARACTERS} characters`,
+          `Cannot read ${name}: a line has more than ${MAX_LINE_CHARACTERS} characters`,
         );
       }
     }
   } catch (error) {
     if (error instanceof CosignError) throw error;
     const detail = describeError(error);
-    throw new CosignError("FILE_READ", `Cannot read standard input: ${detail}`, { cause: error });
+    throw new CosignError("FILE_READ", `Cannot read ${name}: ${detail}`, { cause: error });
   }
   rest += decoder.decode();
   if (rest !== "") yield rest;

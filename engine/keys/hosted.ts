@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { parsePublicKeyDer, parsePublicKeyPem } from "../crypto/public_key.ts";
 import { verifySignature } from "../crypto/signature.ts";
 import { CosignError, hasCode } from "../model/errors.ts";
-import type { KeyType, PublicKey } from "../model/key.ts";
+import type { KeyType, PublicKey, Weakness } from "../model/key.ts";
 import type { SignatureDigestAlgorithm } from "../model/policy.ts";
 import type {
   BackendKey,
@@ -19,6 +19,8 @@ export interface HostedKey {
   readonly backend: KeyBackend;
   readonly caller: PluginCaller;
   readonly signal: AbortSignal;
+  /** Weaknesses that are taken all the same. Default none. */
+  readonly allowed?: readonly Weakness[];
 }
 
 /** A signer of a key that lies elsewhere. */
@@ -36,7 +38,7 @@ export async function readHostedPublicKey(key: HostedKey): Promise<PublicKey> {
   const read = provider.publicKey.bind(provider);
   return parseBackendKey(
     await key.caller.call((context) => read(key.uri, context), key.signal),
-    key.uri,
+    key,
   );
 }
 
@@ -52,7 +54,7 @@ export async function createHostedKey(key: HostedKey, type?: KeyType): Promise<P
   const create = provider.create.bind(provider);
   const made = parseBackendKey(
     await key.caller.call((context) => create(key.uri, type, context), key.signal),
-    key.uri,
+    key,
   );
   if (type === undefined || made.type === type) return made;
   throw new CosignError(
@@ -102,8 +104,9 @@ export async function openHostedSigner(key: HostedKey): Promise<HostedSigner> {
   }
 }
 
-function signerOf(session: KeySession, { uri, backend, caller }: HostedKey): HostedSigner {
-  const publicKey = parseBackendKey(session, uri);
+function signerOf(session: KeySession, key: HostedKey): HostedSigner {
+  const { uri, backend, caller } = key;
+  const publicKey = parseBackendKey(session, key);
   const digest = session.digest ?? "sha256";
   const isSerial = session.isSerial === true;
   const inTurn = isSerial ? oneAtATime() : <T>(task: () => Promise<T>) => task();
@@ -143,12 +146,15 @@ function signerOf(session: KeySession, { uri, backend, caller }: HostedKey): Hos
   };
 }
 
-/** Parses a backend's key, as if a user had named it: weak ones are refused. */
-function parseBackendKey({ publicKey, digest = "sha256" }: BackendKey, uri: string): PublicKey {
+/** Parses a backend's key, as if a user had named it: weak ones are refused where he does not allow them. */
+function parseBackendKey(
+  { publicKey, digest = "sha256" }: BackendKey,
+  { uri, allowed }: HostedKey,
+): PublicKey {
   const key =
     typeof publicKey === "string"
-      ? parsePublicKeyPem(publicKey, uri)
-      : parsePublicKeyDer(publicKey, uri);
+      ? parsePublicKeyPem(publicKey, uri, allowed)
+      : parsePublicKeyDer(publicKey, uri, allowed);
   return digest === "sha256" || key.type === "ed25519" ? key : { ...key, digest };
 }
 

@@ -50,7 +50,7 @@ export async function readPublicKey(uri: string, context: KeyContext): Promise<P
   const text = await readKeyText(uri, context);
   if (text !== undefined) return parseAllowed(text, uri, context);
   const { readHostedPublicKey } = await import("./hosted.ts");
-  return await readHostedPublicKey(await hostedKey(uri, context));
+  return told(await readHostedPublicKey(await hostedKey(uri, context)), context.weakKeys);
 }
 
 /**
@@ -76,7 +76,7 @@ export async function derivePublicKey(uri: string, context: KeyContext): Promise
 export async function readPrivateKey(uri: string, context: KeyContext): Promise<KeyPair> {
   const text = await readKeyText(uri, context);
   if (text !== undefined) return await decryptKey(text, uri, context);
-  const pair = await readStored(await hostedKey(uri, context));
+  const pair = await readStored(await hostedKey(uri, context), context);
   if (pair !== undefined) return pair;
   throw new CosignError(
     "KEY_UNSUPPORTED",
@@ -101,9 +101,11 @@ export async function openSigner(
     return localSigner(await decryptKey(text, uri, context), digest);
   }
   const key = await hostedKey(uri, context);
-  const pair = await readStored(key);
+  const pair = await readStored(key, context);
   if (pair !== undefined) return localSigner(pair, digest);
-  return await (await import("./hosted.ts")).openHostedSigner(key);
+  const signer = await (await import("./hosted.ts")).openHostedSigner(key);
+  told(signer.publicKey, context.weakKeys);
+  return signer;
 }
 
 /**
@@ -119,15 +121,19 @@ export async function hostedKey(uri: string, context: KeyContext): Promise<Hoste
   }
   const { pluginCaller } = await import("../plugin_host/plugin_call.ts");
   const caller = pluginCaller(backend, await context.pluginWorld());
-  return { uri, backend, caller, signal: context.signal };
+  const { signal, weakKeys } = context;
+  return { uri, backend, caller, signal, ...(weakKeys && { allowed: weakKeys.allowed }) };
 }
 
 /** The private key out of a store of secrets; nothing where keys do not leave their place. */
-async function readStored(key: HostedKey): Promise<KeyPair | undefined> {
+async function readStored(key: HostedKey, { weakKeys }: KeyContext): Promise<KeyPair | undefined> {
   const pair = await (await import("./hosted.ts")).readStoredPair(key);
   return (
     pair &&
-    (await decryptKey(pair.privatePem, key.uri, { password: async () => utf8(pair.password) }))
+    (await decryptKey(pair.privatePem, key.uri, {
+      password: async () => utf8(pair.password),
+      ...(weakKeys && { weakKeys }),
+    }))
   );
 }
 

@@ -162,11 +162,15 @@ class Door {
 
   /** The program that stays; nothing when it does not know how, or ended too often. */
   async #settled(): Promise<Served | undefined> {
-    const served = await this.#served;
-    if (this.#served !== undefined && served?.isOver !== true) return served;
-    if (this.#starts >= MAX_STARTS) return undefined;
-    this.#starts += 1;
-    this.#served = Served.open(this.#program, this.#options);
+    const current = this.#served;
+    const served = await current;
+    if (current !== undefined && served?.isOver !== true) return served;
+    // Unless another call has started it meanwhile.
+    if (this.#served === current) {
+      if (this.#starts >= MAX_STARTS) return undefined;
+      this.#starts += 1;
+      this.#served = Served.open(this.#program, this.#options);
+    }
     return await this.#served;
   }
 }
