@@ -46,6 +46,11 @@ const INDETERMINATE_CODES: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   "CANCELLED",
   "WORKER_LOST",
   "POLICY_FAULT",
+  "KEY_SERVICE_AUTH",
+  "KEY_SERVICE_RATE_LIMITED",
+  "KEY_SERVICE_UNAVAILABLE",
+  "KEY_SERVICE_PROTOCOL",
+  "PLUGIN_FAILED",
 ]);
 
 /** Whether `code` means that no answer was reached: never "unsigned", never "bad". */

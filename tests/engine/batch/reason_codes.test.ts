@@ -18,17 +18,21 @@ import { parseTrustedRoot } from "../../../engine/formats/trusted_root_json.ts";
 import { Budgets, createBudgetMemory } from "../../../engine/io/budget.ts";
 import { httpClient } from "../../../engine/io/http.ts";
 import { LocalShared } from "../../../engine/io/shared.ts";
+import { openHostedSigner } from "../../../engine/keys/hosted.ts";
 import { makeKeyRing, type RunKey } from "../../../engine/keys/key_ring.ts";
 import { utf8 } from "../../../engine/model/bytes.ts";
 import { digestHex } from "../../../engine/model/digest.ts";
-import { CosignError } from "../../../engine/model/errors.ts";
+import { CosignError, type ErrorCode } from "../../../engine/model/errors.ts";
 import type { SignJob, Target, VerifyJob } from "../../../engine/model/job.ts";
 import type { Verdict } from "../../../engine/model/verdict.ts";
+import type { KeyProvider, PluginContext } from "../../../engine/plugin_host/contract.ts";
+import { pluginCaller } from "../../../engine/plugin_host/plugin_call.ts";
 import { openRegistry } from "../../../engine/registry/client.ts";
 import { readLayoutRoot } from "../../../engine/registry/layout.ts";
 import { verifyJob } from "../../support/batch_verdict.ts";
 import { startEmbeddedRegistry } from "../../support/embedded_registry.ts";
 import { type Fault, startFaultyProxy } from "../../support/hostile_registry.ts";
+import { pluginWorld } from "../../support/plugin_world.ts";
 import type { TestRegistry } from "../../support/registries.ts";
 import { type Sigstore, startSigstore } from "../../support/sigstore_server.ts";
 import { makeCertificates } from "../../support/tls_front.ts";
@@ -150,6 +154,31 @@ async function withLog(misbehave: (log: Sigstore) => void): Promise<string> {
   }
 }
 
+const refuse = (code: ErrorCode) => Promise.reject(new CosignError(code, "no"));
+
+/** The reason that a job has when the place where its key lies does not sign. */
+async function withBackend(sign: (context: PluginContext) => Promise<unknown>): Promise<string> {
+  const { spki } = KEY;
+  const uri = "acme://key";
+  const provider: KeyProvider = {
+    open: (_, context) =>
+      Promise.resolve({
+        publicKey: spki,
+        signMessage: async () => {
+          await sign(context);
+          return new Uint8Array();
+        },
+      }),
+  };
+  const backend = { plugin: "acme", provider, env: [] };
+  const { signal } = new AbortController();
+  const caller = pluginCaller(backend, pluginWorld());
+  await using signer = await openHostedSigner({ uri, backend, caller, signal });
+  const key: RunKey = { uri, type: "ecdsa-p256", spki, hosted: true, digest: "sha256" };
+  const keys = makeKeyRing([key], (_, message, ends) => signer.sign(message, ends));
+  return reasonOf(await runJob(signOf(image(), { key: uri }), { ...contextOf(), keys }));
+}
+
 function layout(name: string): string {
   const path = join(folder, name);
   unpackVectors("saved/save-legacy-v3-tags/", path);
@@ -184,6 +213,17 @@ const CASES: Readonly<Record<string, () => Promise<string>>> = {
     const keys = makeKeyRing([{ ...KEY, privateKey: pair.publicKey }], () => Promise.reject());
     return reasonOf(await runJob(signOf(image()), { ...contextOf(), keys }));
   },
+  KEY_DENIED: () => withBackend(() => refuse("KEY_DENIED")),
+  KEY_DISABLED: () => withBackend(() => refuse("KEY_DISABLED")),
+  KEY_SERVICE_AUTH: () => withBackend(() => refuse("KEY_SERVICE_AUTH")),
+  KEY_SERVICE_PROTOCOL: () => withBackend(() => refuse("KEY_SERVICE_PROTOCOL")),
+  KEY_SERVICE_RATE_LIMITED: () =>
+    withBackend(async ({ fetch }) => {
+      const server = Bun.serve({ port: 0, fetch: () => new Response("", { status: 429 }) });
+      await fetch(`http://127.0.0.1:${server.port}/`).finally(() => server.stop(true));
+    }),
+  KEY_SERVICE_UNAVAILABLE: () => withBackend(async ({ fetch }) => fetch("http://127.0.0.1:1/")),
+  PLUGIN_FAILED: () => withBackend(() => Promise.reject(new Error("a bug in a plugin"))),
   FILE_WRITE: async () => {
     const path = layout("unwritable");
     const root = await readLayoutRoot(path);

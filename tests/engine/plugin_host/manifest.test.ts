@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { hasCode } from "../../../engine/model/errors.ts";
-import { parsePluginManifest } from "../../../engine/plugin_host/manifest.ts";
+import { parsePluginManifest, parseUserPlugins } from "../../../engine/plugin_host/manifest.ts";
 
 const ACME = { name: "acme", api: 1, provides: { key: ["acme"] }, source: "builtin" };
 
@@ -44,5 +44,48 @@ describe("parsePluginManifest()", () => {
       expect(hasCode(error, "PLUGIN_MANIFEST_INVALID")).toBe(true);
       expect(String(error)).toContain(where);
     }
+  });
+});
+
+describe("parseUserPlugins()", () => {
+  const MINE = {
+    name: "acme",
+    api: 1,
+    source: "process",
+    command: ["/opt/acme/plugin", "--quiet"],
+    provides: { key: ["acme"] },
+  };
+
+  test("reads programs, with all that can be said of them", () => {
+    const whole = {
+      ...MINE,
+      brief: "keys of Acme",
+      env: ["ACME_*", "HOME"],
+      sha256: "0f".repeat(32),
+      timeoutSeconds: 90,
+    };
+    expect(parseUserPlugins([MINE, whole], "x")).toEqual([MINE, whole] as never);
+  });
+
+  test.each([
+    ["a plugin that is no program", { ...MINE, source: "builtin" }],
+    ["a kind of artifact", { ...MINE, provides: { artifact: ["acme"] } }],
+    ["no scheme", { ...MINE, provides: { key: [] } }],
+    ["a path that depends on where one is", { ...MINE, command: ["./plugin"] }],
+    ["a path that leads up", { ...MINE, command: ["../plugin"] }],
+    ["a path in the directory one is in", { ...MINE, command: ["bin/plugin"] }],
+    ["a command in one text", { ...MINE, command: ["sh -c evil"] }],
+    ["no command", { ...MINE, command: [] }],
+    ["a variable that is none", { ...MINE, env: ["A=B"] }],
+    ["half a SHA-256", { ...MINE, sha256: "0f" }],
+    ["endless time", { ...MINE, timeoutSeconds: 1e9 }],
+    ["an unknown field", { ...MINE, shell: true }],
+  ])("refuses %s", (_, value) => {
+    expect(() => parseUserPlugins([value], 'plugins of "my.json"')).toThrow(
+      expect.objectContaining({
+        code: "PLUGIN_MANIFEST_INVALID",
+        message: expect.stringContaining('plugins of "my.json": 0.'),
+      }),
+    );
   });
 });

@@ -1,10 +1,12 @@
 import { describe, expect, test } from "bun:test";
-import { existsSync, readdirSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { CosignError, hasCode } from "../../../engine/model/errors.ts";
 import type { KeyProvider } from "../../../engine/plugin_host/contract.ts";
 import {
   type PluginDeclaration,
+  type ProcessDeclaration,
   parsePluginManifest,
 } from "../../../engine/plugin_host/manifest.ts";
 import { makePluginTable } from "../../../engine/plugin_host/table.ts";
@@ -96,6 +98,60 @@ describe("makePluginTable()", () => {
       }
       expect(hasCode(error, "PLUGIN_MANIFEST_INVALID")).toBe(true);
     }
+  });
+
+  test("takes a user's own plugins, but none that claims what is taken, planned or not", async () => {
+    const mine: ProcessDeclaration = {
+      name: "mine",
+      api: 1,
+      source: "process",
+      command: ["sigstore-kms-mine"],
+      provides: { key: ["mine"] },
+      env: ["MINE_*"],
+    };
+    const tableOf = (...declarations: readonly ProcessDeclaration[]) =>
+      makePluginTable(
+        [ENGINE, acme, later],
+        {},
+        { declared: [{ where: "my.json", declarations }], path: "" },
+      );
+    const table = tableOf(mine);
+    expect(table.entries.at(-1)).toEqual({
+      provides: "key",
+      name: "mine",
+      plugin: "mine",
+      source: "process",
+      where: "my.json",
+      command: ["sigstore-kms-mine"],
+      available: true,
+    });
+    expect(await table.keyBackend("mine")).toMatchObject({ plugin: "mine", env: ["MINE_*"] });
+    for (const scheme of ["file", "https", "acme", "laterkms", "mine"]) {
+      const thief = { ...mine, name: "thief", provides: { key: [scheme] } };
+      const declared = scheme === "mine" ? [mine, thief] : [thief];
+      expect(() => tableOf(...declared)).toThrow(
+        expect.objectContaining({
+          code: "PLUGIN_MANIFEST_INVALID",
+          message: expect.stringContaining(`of "my.json": "${scheme}" is claimed by`),
+        }),
+      );
+    }
+  });
+
+  test("finds the program of a scheme that nobody declares on the PATH, by its exact name", async () => {
+    const bin = mkdtempSync(join(tmpdir(), "plugin-table-"));
+    for (const name of ["sigstore-kms-onpath", "sigstore-kms-env", "sigstore-kms-laterkms"]) {
+      writeFileSync(join(bin, name), "#!/bin/sh\n", { mode: 0o755 });
+    }
+    const table = makePluginTable([ENGINE, later], {}, { declared: [], path: bin });
+    expect(await table.keyBackend("onpath")).toMatchObject({ plugin: "onpath", env: ["ONPATH_*"] });
+    // What is the engine's, or planned, nobody takes over by a program on the PATH.
+    expect(await table.keyBackend("env")).toBeUndefined();
+    expect((await thrown(table.keyBackend("laterkms"))).code).toBe("PLUGIN_UNAVAILABLE");
+    for (const scheme of ["../onpath", "a/../onpath", "onpath.", "-x", "ONPATH"]) {
+      expect((await thrown(table.keyBackend(scheme))).code).toBe("PLUGIN_UNKNOWN");
+    }
+    rmSync(bin, { recursive: true });
   });
 
   test("lets a scheme and a kind have the same name", () => {
