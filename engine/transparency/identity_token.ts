@@ -16,6 +16,9 @@ export interface IdentityToken {
   readonly expiresAt: Date;
 }
 
+/** What somebody can do whose token is over. */
+export const RESUME_HINT = "Log in again, and resume: what was signed is kept";
+
 const MAX_TOKEN_CHARACTERS = 16_384; // what header fields of common servers hold
 const JWT = /^[A-Za-z0-9_-]+\.(?<claims>[A-Za-z0-9_-]+)\.[A-Za-z0-9_-]*$/;
 
@@ -72,7 +75,7 @@ export function expiredToken({ issuer, expiresAt }: IdentityToken): CosignError 
   return new CosignError(
     "IDENTITY_EXPIRED",
     `The identity token of "${issuer}" has expired at ${expiresAt.toISOString()}`,
-    { hint: "Log in again, and resume: what was signed is kept" },
+    { hint: RESUME_HINT },
   );
 }
 

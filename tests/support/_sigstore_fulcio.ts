@@ -241,15 +241,16 @@ interface Asked {
 async function readRequest(request: Request, version: "v1" | "v2"): Promise<Asked | undefined> {
   try {
     const body: Posted = await request.json();
+    const bearer = /^Bearer (.+)$/.exec(request.headers.get("authorization") ?? "")?.[1] ?? "";
     if (version === "v1") {
       return {
-        token: /^Bearer (.+)$/.exec(request.headers.get("authorization") ?? "")?.[1] ?? "",
+        token: bearer,
         publicKey: Uint8Array.fromBase64(body.publicKey.content),
         proof: Uint8Array.fromBase64(body.signedEmailAddress),
       };
     }
     return {
-      token: body.credentials.oidcIdentityToken,
+      token: body.credentials?.oidcIdentityToken ?? bearer, // cosign 3.1 sends it as in v1
       publicKey: spkiOf(createPublicKey(body.publicKeyRequest.publicKey.content)),
       proof: Uint8Array.fromBase64(body.publicKeyRequest.proofOfPossession),
     };

@@ -141,7 +141,7 @@ export function startIssuer(clients: readonly IssuerClient[] = [{ id: "sigstore"
       SCOPE.test(asked.get("scope") ?? "") &&
       asked.get("code_challenge_method") === "S256" &&
       /^[A-Za-z0-9_-]{43}$/.test(challenge) &&
-      (asked.get("state") ?? "").length >= 32;
+      (asked.get("state") ?? "").length >= 16;
     if (!isGood) return page("bad request", 400);
     const code = keep(codes, { client, redirectUri, challenge, ...nonceOf(asked) });
     if (redirectUri === OUT_OF_BAND) return page(`Your code: ${code}`, 200);

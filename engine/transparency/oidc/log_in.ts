@@ -1,5 +1,5 @@
 import { CosignError, hasCode } from "../../model/errors.ts";
-import type { IdentityToken } from "../identity_token.ts";
+import { type IdentityToken, RESUME_HINT } from "../identity_token.ts";
 import { logInByBrowser } from "./browser.ts";
 import { logInAsClient } from "./client_credentials.ts";
 import { logInByDevice } from "./device.ts";
@@ -52,6 +52,6 @@ function personNeeded(issuer: string): CosignError {
   return new CosignError(
     "IDENTITY_EXPIRED",
     `Cannot get another identity token of "${issuer}": somebody must log in again, and there is no terminal`,
-    { hint: "Log in again, and resume: what was signed is kept" },
+    { hint: RESUME_HINT },
   );
 }
