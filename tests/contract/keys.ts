@@ -8,10 +8,10 @@ import { makePluginTable } from "../../engine/plugin_host/table.ts";
 import { LINKS, MANIFEST } from "../../plugins/builtin.ts";
 import { type CliResult, cli } from "../engine/cli/_cli.ts";
 import { startEmbeddedRegistry } from "../support/embedded_registry.ts";
+import { paeOf, verifyByOpenssl } from "../support/openssl.ts";
 import type { TestRegistry } from "../support/registries.ts";
 import { countSignatures } from "../support/signatures.ts";
 import { pushImage } from "../support/uploads.ts";
-import { paeOf, verifyByOpenssl } from "./_openssl.ts";
 import type { Fault, FixtureKey, KeyFixture, RunningBackend } from "./fixture.ts";
 
 /** Larger than what `sign-blob` keeps in memory: backends that can sign digests get a digest. */

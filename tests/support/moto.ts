@@ -20,7 +20,9 @@ export interface Moto {
   /** How often an operation was asked for. */
   count(operation: string): number;
   /** Answers requests in moto's place, as long as it returns something. */
-  fault: ((operation: string) => Response | undefined) | undefined;
+  fault: ((operation: string) => Response | Promise<Response> | undefined) | undefined;
+  /** Changes the body of a request on its way to moto. */
+  rewrite: ((operation: string, body: string) => string) | undefined;
   /** The requests behind the next ones must be signed by somebody who may do it (moto's `reset-auth`). */
   demandAuthority(): Promise<void>;
   /** Calls an operation as somebody who may do everything. The protocol is that of KMS or of IAM (a query). */
@@ -58,7 +60,7 @@ export async function startMoto(): Promise<Moto> {
     const { pathname, search } = new URL(request.url);
     const { status, headers, ...answer } = await fetch(`${inside}${pathname}${search}`, {
       method: request.method,
-      headers: request.headers, // the host too: it is signed
+      headers: withoutLength(request.headers), // the host too: it is signed
       ...(body === "" ? {} : { body }),
     }).then(async (response) => ({
       status: response.status,
@@ -74,9 +76,10 @@ export async function startMoto(): Promise<Moto> {
     hostname: "127.0.0.1",
     port: 0,
     fetch: async (request) => {
-      const body = await request.text();
-      const operation = operationOf(request, body);
-      const answer = moto.fault?.(operation) ?? (await forward(request, body));
+      const text = await request.text();
+      const operation = operationOf(request, text);
+      const body = moto.rewrite?.(operation, text) ?? text;
+      const answer = (await moto.fault?.(operation)) ?? (await forward(request, body));
       requests.push({ operation, headers: request.headers, body, status: answer.status });
       return answer;
     },
@@ -86,6 +89,7 @@ export async function startMoto(): Promise<Moto> {
     requests,
     count: (operation) => requests.filter((each) => each.operation === operation).length,
     fault: undefined,
+    rewrite: undefined,
     demandAuthority: async () => {
       await fetch(`${inside}/moto-api/reset-auth`, { method: "POST", body: "0" });
     },
@@ -123,6 +127,12 @@ export async function startMoto(): Promise<Moto> {
     },
   };
   return moto;
+}
+
+function withoutLength(headers: Headers): Headers {
+  const others = new Headers(headers);
+  others.delete("content-length");
+  return others;
 }
 
 function jsonRefusal(body: Uint8Array): Response {
