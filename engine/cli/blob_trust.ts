@@ -41,11 +41,13 @@ export function checkTrustFlags({ flags, env }: Call, generation: Generation): v
   const issuers = [flags["certificate-oidc-issuer"], flags["certificate-oidc-issuer-regexp"]];
   const keys = [key, certificate, sk].filter(Boolean).length;
   if (keys === 0 && !bundle) {
-    if (generation === 1 && !isExperimental(env)) throw oneKey();
-    throw usage(
-      "provide a key with --key or --sk, a certificate to verify against with --certificate, or a bundle with --bundle",
-      KEY_HINT,
-    );
+    if (generation !== 1) {
+      throw usage(
+        "provide a key with --key or --sk, a certificate to verify against with --certificate, or a bundle with --bundle",
+        KEY_HINT,
+      );
+    }
+    if (!isExperimental(env)) throw oneKey(); // with it, the log tells who has signed
   }
   if ([key, ...identities].filter(Boolean).length > 1) {
     throw usage(

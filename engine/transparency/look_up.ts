@@ -5,6 +5,7 @@ import { utf8 } from "../model/bytes.ts";
 import { CosignError } from "../model/errors.ts";
 import type { SignerPolicy } from "../verify/signer.ts";
 import { bestEntry, type UnloggedSignature } from "../verify/unlogged.ts";
+import { findSigners, type LoggedSigner } from "./rekor_index.ts";
 import { findEntries } from "./rekor_search.ts";
 import type { ServiceContext } from "./service.ts";
 
@@ -13,6 +14,11 @@ export interface SearchedLog {
   readonly url: string;
   /** Entries about a signature. @throws {CosignError} as {@link findEntries}. */
   readonly find: (unlogged: UnloggedSignature) => Promise<readonly LogEntry[]>;
+  /** Who has made a signature of a message, by its SHA-256. @throws {CosignError} as {@link findSigners}. */
+  readonly findSigners: (
+    digest: Uint8Array,
+    signature: Uint8Array,
+  ) => Promise<readonly LoggedSigner[]>;
 }
 
 /** A log of Rekor v1, which is asked once for each signature: the same may lie there a thousand times. */
@@ -29,6 +35,7 @@ export function searchedLog(url: string, context: ServiceContext): SearchedLog {
       answers.set(key, answer);
       return answer;
     },
+    findSigners: (digest, signature) => findSigners(digest, signature, url, context),
   };
 }
 

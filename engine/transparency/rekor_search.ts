@@ -3,27 +3,12 @@ import type { SignatureScheme } from "../crypto/signature.ts";
 import type { MessageDigest } from "../formats/bundle.ts";
 import { encodeOldDsse } from "../formats/dsse.ts";
 import type { LogEntry } from "../formats/log_entry.ts";
-import { parseStrictJson } from "../formats/strict_json.ts";
-import { redactUrl } from "../io/http.ts";
-import { parseUtf8, utf8 } from "../model/bytes.ts";
-import { CosignError, hasCode } from "../model/errors.ts";
+import { hasCode } from "../model/errors.ts";
 import { checkLogBody, type LoggedSignature } from "../verify/log_entry.ts";
 import type { UnloggedSignature } from "../verify/unlogged.ts";
-import { readAnswer } from "./_log_answer.ts";
 import { dsseEntry, hashedRekord, intotoEntry, type ProposedEntry } from "./_proposed_entry.ts";
-import { parseEntries } from "./_rekor_v1.ts";
-import {
-  callService,
-  describeReply,
-  type ServiceCall,
-  type ServiceContext,
-  serviceUrl,
-} from "./service.ts";
-
-/** An entry in each of as many shards and trees; public Rekor has two. */
-const MAX_ENTRIES = 32;
-const MAX_ANSWER_BYTES = 4 * 1024 * 1024;
-const WHAT = "look up the signature";
+import { retrieveEntries } from "./_retrieve.ts";
+import type { ServiceContext } from "./service.ts";
 
 /**
  * Asks a log of Rekor v1 for the entries of a signature, as cosign does where none lies beside it: by
@@ -41,29 +26,7 @@ export async function findEntries(
 ): Promise<readonly LogEntry[]> {
   const entries = proposedEntries(unlogged);
   if (entries.length === 0) return [];
-  const call: ServiceCall = {
-    service: "rekor",
-    method: "POST",
-    url: serviceUrl(url, "/api/v1/log/entries/retrieve"),
-    what: WHAT,
-    headers: { "content-type": "application/json", accept: "application/json" },
-    body: utf8(JSON.stringify({ entries })),
-    limitBytes: MAX_ANSWER_BYTES,
-  };
-  const reply = await callService(call, context);
-  if (reply.status !== 200) {
-    throw new CosignError(
-      "LOG_REFUSED",
-      `Cannot ${WHAT} in "${redactUrl(call.url)}": the log answers ${describeReply(reply)}`,
-      { hint: "Check --rekor-url: only logs of Rekor v1 can be searched" },
-    );
-  }
-  const found = readAnswer(call, () => {
-    const list = parseStrictJson(parseUtf8(reply.body));
-    if (!Array.isArray(list)) throw new SyntaxError("it is no list");
-    if (list.length > MAX_ENTRIES) throw new SyntaxError(`it has ${list.length} entries`);
-    return list.flatMap(parseEntries);
-  });
+  const found = await retrieveEntries({ entries }, url, context);
   return found
     .filter((entry) => isAbout(entry, unlogged.about))
     .map((entry) => ({ ...entry, lookedUp: true }));

@@ -1,9 +1,9 @@
-import { KEPT_BYTES, readBlob } from "../../io/blob.ts";
+import { KEPT_BYTES, type ReadBlobOptions, readBlob } from "../../io/blob.ts";
 import { CosignError, hasCode } from "../../model/errors.ts";
 import type { Generation } from "../../model/exit_code.ts";
 import type { PublicKey } from "../../model/key.ts";
 import type { SignatureDigestAlgorithm } from "../../model/policy.ts";
-import { withLookedUp } from "../../transparency/look_up.ts";
+import { type SearchedLog, withLookedUp } from "../../transparency/look_up.ts";
 import {
   type BlobEvidence,
   blobContent,
@@ -12,8 +12,10 @@ import {
   verifyBlob,
 } from "../../verify/blob.ts";
 import { expectedSigner } from "../../verify/blob_signer.ts";
+import type { SignerPolicy, VerifiedSigner } from "../../verify/signer.ts";
 import { unloggedIn } from "../../verify/unlogged.ts";
-import { readEvidence } from "../blob_evidence.ts";
+import { verifyBlobByLog } from "../blob_by_log.ts";
+import { type FoundSignature, readEvidence } from "../blob_evidence.ts";
 import { checkTrustFlags, openSignerPolicy } from "../blob_trust.ts";
 import type { CommandFunction, Invocation } from "../command.ts";
 import { startDeadline } from "../deadline.ts";
@@ -39,7 +41,8 @@ export const verifyBlobCommand: CommandFunction<typeof VERIFY_BLOB_FLAGS> = asyn
   using deadline = startDeadline(flags.timeout, "Cannot verify the blob");
   const context = { env, signal: deadline.signal };
   const trust = await openSignerPolicy(call, generation, context);
-  const { evidence, claimed, material, bundle } = await readEvidence(flags, context);
+  const found = await readEvidence(flags, context);
+  const { evidence, bundle } = found;
   if (flags["trusted-root"] && bundle !== "new") {
     throw usage("--trusted-root only supported with --new-bundle-format");
   }
@@ -51,15 +54,12 @@ export const verifyBlobCommand: CommandFunction<typeof VERIFY_BLOB_FLAGS> = asyn
       "failed to verify log inclusion: validation error: missing verification material: the bundle does not state the digest of what was signed",
     );
   }
-  const { key, policy } = expectedSigner(trust, claimed);
-  const blob = await readSigned(args[0] ?? "", { key, evidence, only }, context);
   const log = openSearchedLog(call, { logThreshold }, deadline.signal);
-  const unlogged =
-    bundle === "new" || evidence.kind === "dsse"
-      ? []
-      : unloggedIn(blobContent(blob, only), [evidence.signature], material, policy);
-  const complete = await withLookedUp(material, unlogged, policy, log);
-  const { warnings } = verifyBlob(blob, evidence, complete, policy);
+  const isNamed = bundle !== undefined || trust.keys.length > 0 || flags.certificate;
+  const { warnings } =
+    isNamed || log === undefined
+      ? await verifySigned(args[0] ?? "", found, { trust, only, log }, context)
+      : await verifyUnnamed(args[0] ?? "", evidence, { trust, log }, context);
   for (const warning of warnings) stderr.write(`WARNING: ${printableText(warning)}\n`);
   stderr.write("Verified OK\n");
   return 0;
@@ -74,24 +74,61 @@ function checkFlags(call: Call, generation: Generation): SignatureDigestAlgorith
   return only;
 }
 
-/** Reads the blob; where there is none, its digest, when that is what was named (`sha256:…`). */
-async function readSigned(
+interface Context {
+  readonly env: Call["env"];
+  readonly signal: AbortSignal;
+}
+
+async function verifySigned(
   source: string,
-  wanted: {
-    readonly key: PublicKey;
-    readonly evidence: BlobEvidence;
+  { evidence, claimed, material, bundle }: FoundSignature,
+  {
+    trust,
+    only,
+    log,
+  }: {
+    readonly trust: SignerPolicy;
     readonly only: SignatureDigestAlgorithm | undefined;
+    readonly log: SearchedLog | undefined;
   },
-  context: { readonly env: Call["env"]; readonly signal: AbortSignal },
-): Promise<SignedBlob> {
-  const { key, evidence, only } = wanted;
+  context: Context,
+): Promise<VerifiedSigner> {
+  const { key, policy } = expectedSigner(trust, claimed);
   const whole = key.type === "ed25519" && evidence.kind === "signature" ? evidence : undefined;
-  const keptBytes = whole ? MAX_ED25519_BYTES : KEPT_BYTES;
-  const algorithms = digestsOfBlob(key, evidence, only);
+  const blob = await readBlobOrDigest(source, {
+    ...context,
+    algorithms: digestsOfBlob(key, evidence, only),
+    keptBytes: whole ? MAX_ED25519_BYTES : KEPT_BYTES,
+  });
+  if (whole) checkLongEd25519(blob, key, whole.signature, only);
+  const unlogged =
+    bundle === "new" || evidence.kind === "dsse"
+      ? []
+      : unloggedIn(blobContent(blob, only), [evidence.signature], material, policy);
+  const complete = await withLookedUp(material, unlogged, policy, log);
+  return verifyBlob(blob, evidence, complete, policy);
+}
+
+/** Nobody says who has signed: cosign 1 asks the log then. */
+async function verifyUnnamed(
+  source: string,
+  evidence: BlobEvidence,
+  { trust, log }: { readonly trust: SignerPolicy; readonly log: SearchedLog },
+  context: Context,
+): Promise<VerifiedSigner> {
+  if (evidence.kind === "dsse") throw attestation();
+  const algorithms = ["sha256", "sha384", "sha512"] as const;
+  const blob = await readBlobOrDigest(source, { ...context, algorithms, keptBytes: KEPT_BYTES });
+  return await verifyBlobByLog(blob, evidence.signature, trust, log);
+}
+
+/** Reads the blob; where there is none, its digest, when that is what was named (`sha256:…`). */
+async function readBlobOrDigest(
+  source: string,
+  options: ReadBlobOptions,
+): Promise<SignedBlob & { readonly sizeBytes?: number }> {
   try {
-    const blob = await readBlob(source, { ...context, algorithms, keptBytes });
-    if (whole && blob.bytes === undefined) checkLongEd25519(blob, key, whole.signature, only);
-    return blob;
+    return await readBlob(source, options);
   } catch (error) {
     const digests = hasCode(error, "FILE_READ") ? parseDigestArgument(source) : undefined;
     if (digests === undefined) throw error;
@@ -101,11 +138,13 @@ async function readSigned(
 
 /** Ed25519ph is over a digest and has no limit; whether it is that only the signature tells. */
 function checkLongEd25519(
-  blob: SignedBlob & { readonly sizeBytes: number },
+  blob: SignedBlob & { readonly sizeBytes?: number },
   key: PublicKey,
   signature: Uint8Array,
   only: SignatureDigestAlgorithm | undefined,
 ): void {
+  // Of a digest alone it is said elsewhere what is missing.
+  if (blob.bytes !== undefined || blob.sizeBytes === undefined) return;
   try {
     blobContent(blob, only).check(key, signature);
   } catch (error) {

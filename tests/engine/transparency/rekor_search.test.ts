@@ -228,7 +228,7 @@ describe("withLookedUp()", () => {
       testContext(),
     );
     await second.close();
-    const found = { url: "test", find: async (): Promise<LogEntry[]> => [late, early] };
+    const found = { ...log(), find: async (): Promise<LogEntry[]> => [late, early] };
     const logs = [...trusted(), ...parseTrustedRoot(utf8(second.trustedRootJson)).logs];
     const both = { ...policy, witnesses: { ...policy.witnesses, logs } };
     const takenOf = async (one: typeof policy) =>

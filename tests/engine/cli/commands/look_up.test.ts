@@ -166,7 +166,7 @@ describe("verify of a signature without its log entry", () => {
     expect(stderr).toContain("rekor log public key not found");
   });
 
-  test("refuses an entry whose promise does not hold (GHSA-whqx-f9j3-ch6m)", async () => {
+  test("refuses an entry whose promise does not hold (CVE-2026-22703)", async () => {
     const pinned = await image("forged", "--format=legacy");
     const { content, signature } = await layerOf(pinned, "sig");
     await logMessage(content, signature);
@@ -233,19 +233,20 @@ describe("verify of a signature without its log entry", () => {
   });
 });
 
-test("verify looks up what a certificate has signed, at the time that the log states", async () => {
-  const pinned = await image("keyless");
+/** A key and a certificate of Fulcio's for `mail@example.com`. */
+async function certified() {
   const privateKey = generatePrivateKey("ecdsa-p256");
   const token = parseIdentityToken(sigstore.oidcToken());
-  const { certificate, chain } = await requestCertificate(
-    {
-      token,
-      publicKey: publicKeyOf(privateKey, "ephemeral"),
-      proof: signMessage(privateKey, "ecdsa-p256", utf8(token.proofSubject)),
-    },
-    sigstore.fulcioUrl,
-    testContext(),
-  );
+  const proof = signMessage(privateKey, "ecdsa-p256", utf8(token.proofSubject));
+  const publicKey = publicKeyOf(privateKey, "ephemeral");
+  const request = { token, publicKey, proof };
+  const issued = await requestCertificate(request, sigstore.fulcioUrl, testContext());
+  return { ...issued, sign: (bytes: Uint8Array) => signMessage(privateKey, "ecdsa-p256", bytes) };
+}
+
+test("verify looks up what a certificate has signed, at the time that the log states", async () => {
+  const pinned = await image("keyless");
+  const { certificate, chain, sign } = await certified();
   const payload = utf8(
     JSON.stringify({
       critical: {
@@ -256,7 +257,7 @@ test("verify looks up what a certificate has signed, at the time that the log st
       optional: null,
     }),
   );
-  const signature = signMessage(privateKey, "ecdsa-p256", payload);
+  const signature = sign(payload);
   writeFileSync(at("payload"), payload);
   writeFileSync(at("signature"), signature.toBase64());
   writeFileSync(at("leaf.pem"), encodePem("CERTIFICATE", certificate.der));
@@ -349,4 +350,79 @@ test("verify-blob and verify-blob-attestation look entries up, and not with --of
   const verifier = { publicKey: publicKey() };
   await log({ kind: "dsse", envelope: parseDsse(JSON.parse(text)), text, verifier });
   expect((await check("verify-blob-attestation", ...two)).code).toBe(0);
+});
+
+describe("verify-blob with COSIGN_EXPERIMENTAL=1 in generation 1, and no word of who has signed", () => {
+  const verifyBlob = (blob: string, signature: Uint8Array, ...argv: readonly string[]) => {
+    writeFileSync(at("experimental"), blob);
+    const chain = sigstore.fulcio.chain.map(({ pem }) => pem).join("\n");
+    writeFileSync(at("roots.pem"), chain);
+    const named = ["--rekor-url", sigstore.rekorUrl, "--signature", signature.toBase64()];
+    return cli(["verify-blob", "--compat=1", ...named, ...argv, at("experimental")], {
+      ...env,
+      COSIGN_EXPERIMENTAL: "1",
+      SIGSTORE_ROOT_FILE: at("roots.pem"),
+    });
+  };
+
+  test("asks the log, and believes the one whom the flags want", async () => {
+    const { certificate, sign } = await certified();
+    const signature = sign(utf8("experimental 1"));
+    const none = await verifyBlob("experimental 1", signature);
+    expect(none.stderr).toContain("could not find a tlog entry for provided blob");
+    await logMessage(utf8("experimental 1"), signature, certificate.der);
+    const { code, stderr } = await verifyBlob("experimental 1", signature, IDENTITY);
+    expect(code).toBe(0);
+    expect(stderr).toEndWith("Verified OK\n");
+    const other = await verifyBlob(
+      "experimental 1",
+      signature,
+      "--certificate-identity=other@example.com",
+    );
+    expect(codeOf(other.stderr)).toBe("IDENTITY_MISMATCH");
+  });
+
+  test("CVE-2024-51746: of many entries about the file only that of the very signature counts", async () => {
+    const content = utf8("experimental 2");
+    for (let i = 0; i < 12; i++) {
+      const { certificate, sign } = await certified();
+      await logMessage(content, sign(content), certificate.der);
+    }
+    const mine = await certified();
+    const signature = mine.sign(content);
+    const foreign = await verifyBlob("experimental 2", signature);
+    expect(codeOf(foreign.stderr)).toBe("LOG_ENTRY_MISSING");
+    await logMessage(content, signature, mine.certificate.der);
+    expect((await verifyBlob("experimental 2", signature)).code).toBe(0);
+  });
+
+  test("never believes a bare key that the log names", async () => {
+    const privateKey = generatePrivateKey("ecdsa-p256");
+    const content = utf8("experimental 3");
+    const signature = signMessage(privateKey, "ecdsa-p256", content);
+    const digest = { algorithm: "sha256", digest: sha256(content) } as const;
+    const verifier = { publicKey: publicKeyOf(privateKey, "anybody") };
+    await log({ kind: "hashedrekord", digest, signature, verifier });
+    const { code, stderr } = await verifyBlob("experimental 3", signature);
+    expect([code, codeOf(stderr)]).toEqual([1, "LOG_ENTRY_MISSING"]);
+  });
+
+  test("gives up where the log has too many entries to look at, and on what is no UUID", async () => {
+    const answer = (uuids: readonly string[]) =>
+      sigstore.fail("rekor", { kind: "answer", change: () => Response.json(uuids) });
+    answer(Array.from({ length: 501 }, (_, i) => i.toString(16).padStart(64, "0")));
+    const many = await verifyBlob("experimental 4", new Uint8Array(70));
+    expect([many.code, codeOf(many.stderr)]).toEqual([1, "LIMIT_EXCEEDED"]);
+    answer(["../../etc/passwd"]);
+    const path = await verifyBlob("experimental 4", new Uint8Array(70));
+    expect([path.code, codeOf(path.stderr)]).toEqual([1, "SERVICE_PROTOCOL"]);
+  });
+
+  test("asks nobody with --offline", async () => {
+    const before = sigstore.count("rekor");
+    const { code, stderr } = await verifyBlob("experimental 5", new Uint8Array(70), "--offline");
+    expect(code).toBe(1);
+    expect(stderr).toContain("bundle does not contain cert for verification");
+    expect(sigstore.count("rekor")).toBe(before);
+  });
 });
