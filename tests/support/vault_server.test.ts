@@ -1,8 +1,10 @@
-import { expect, setDefaultTimeout } from "bun:test";
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { join } from "node:path";
+import answers from "./openbao_answers.json" with { type: "json" };
 import { findPython } from "./python.ts";
 import { requires } from "./requires.ts";
-import { startVault } from "./vault_server.ts";
+import { askVault, QUESTIONS } from "./vault_questions.ts";
+import { newVaultKey, startVault } from "./vault_server.ts";
 
 setDefaultTimeout(60_000); // Python starts slowly on a busy machine
 
@@ -28,4 +30,40 @@ requires("hvac")("startVault() is a Vault to HashiCorp's own client", async () =
     ],
     "unknown token": ["Forbidden", expect.stringContaining("permission denied")],
   });
+});
+
+describe("startVault() answers as OpenBao did", () => {
+  const recorded: ReadonlyMap<string, unknown> = new Map(Object.entries(answers));
+
+  for (const question of QUESTIONS) {
+    test(question.name, async () => {
+      await using vault = startVault();
+      vault.namespaces.add("team");
+      vault.engines.add("team/transit");
+      vault.tokens.set("reader", {
+        allows: (path, capability) => path.startsWith("transit/keys/") && capability === "read",
+      });
+      vault.tokens.set("team", { namespace: "team" });
+      for (const [name, type] of [
+        ["p256", "ecdsa-p256"],
+        ["ed25519", "ed25519"],
+        ["rsa", "rsa-2048"],
+        ["aes", "aes256-gcm96"],
+        ["rotated", "ecdsa-p256"],
+      ] as const) {
+        vault.keys.set(`/transit/${name}`, newVaultKey(type));
+      }
+      vault.keys.set("/transit/derived", { ...newVaultKey("ed25519"), derived: true });
+      vault.keys.set("/transit/deleted", { ...newVaultKey("ecdsa-p256"), deleted: true });
+      vault.rotate("/transit/rotated");
+      vault.keys.set("team/transit/p256", newVaultKey("ecdsa-p256"));
+      const rotated = vault.keys.get("/transit/rotated");
+      if (rotated !== undefined) rotated.minEncryptionVersion = 2;
+      if (question.name === "a key that is there") {
+        vault.keys.set("/transit/new", newVaultKey("ecdsa-p384"));
+      }
+      const answer = await askVault(vault.url, {}, question);
+      expect<unknown>(JSON.parse(JSON.stringify(answer))).toEqual(recorded.get(question.name));
+    });
+  }
 });

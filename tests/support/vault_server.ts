@@ -36,7 +36,7 @@ export interface VaultRequest {
   readonly status: number;
 }
 
-/** Vault in memory, over HTTP of the loopback: its transit engine as OpenBao 2.6 answers. */
+/** Vault in memory, over HTTP of the loopback: its transit engine as OpenBao answers (`openbao_answers.json`). */
 export interface VaultServer {
   readonly url: string;
   readonly requests: readonly VaultRequest[];
@@ -46,6 +46,8 @@ export interface VaultServer {
   readonly keys: Map<string, VaultKey>;
   /** Where transit engines are: `NAMESPACE/ENGINE`. */
   readonly engines: Set<string>;
+  /** Beside the first one, which has no name. */
+  readonly namespaces: Set<string>;
   isSealed: boolean;
   /** Answers in the server's place, as long as it returns something. */
   fault: ((request: Request) => Response | Promise<Response> | undefined) | undefined;
@@ -116,6 +118,7 @@ export function startVault(
     tokens: new Map([["root", {}]]),
     keys: new Map(),
     engines: new Set(["/transit"]),
+    namespaces: new Set(),
     isSealed: false,
     fault: undefined,
     rotate: (name) => {
@@ -130,17 +133,15 @@ export function startVault(
 
 function answerTo(vault: VaultServer, request: Request, text: string): Response {
   try {
-    const data = dispatch(vault, request, text);
-    if (data === undefined) return new Response(null, { status: 204 });
-    const { warnings = null, ...rest } = data;
+    const { data } = dispatch(vault, request, text);
     return json(200, {
       request_id: crypto.randomUUID(),
       lease_id: "",
       renewable: false,
       lease_duration: 0,
-      data: rest["data"],
+      data,
       wrap_info: null,
-      warnings,
+      warnings: null,
       auth: null,
     });
   } catch (error) {
@@ -155,14 +156,17 @@ function json(status: number, value: unknown): Response {
   return new Response(`${JSON.stringify(value)}\n`, { status, headers });
 }
 
-type Answer = Record<string, unknown> & { warnings?: readonly string[] };
+type Answer = Readonly<Record<"data", unknown>>;
 
-function dispatch(vault: VaultServer, request: Request, text: string): Answer | undefined {
+function dispatch(vault: VaultServer, request: Request, text: string): Answer {
   const { pathname } = new URL(request.url);
   if (!pathname.startsWith("/v1/")) throw new Refusal(404);
   if (vault.isSealed) throw new Refusal(503, "Vault is sealed");
   const namespace = (request.headers.get("x-vault-namespace") ?? "").replace(/^\/|\/$/g, "");
   const path = pathname.slice("/v1/".length);
+  if (namespace !== "" && !vault.namespaces.has(namespace)) {
+    throw new Refusal(404, "namespace not found");
+  }
   const operation = operationOf(request.method);
   const body = bodyOf(text);
   const token = authorize(vault, request, namespace);
@@ -192,7 +196,7 @@ function authorize(vault: VaultServer, request: Request, namespace: string): Vau
   const text = request.headers.get("x-vault-token") ?? bearer;
   if (text === undefined) throw new Refusal(403, "permission denied");
   const token = vault.tokens.get(text);
-  if (token === undefined) throw new Refusal(403, listed("permission denied", "invalid token"));
+  if (token === undefined) throw new Refusal(403, "permission denied");
   const { namespace: home = "" } = token;
   if (namespace !== home && !namespace.startsWith(home === "" ? "" : `${home}/`)) {
     throw new Refusal(403, listed("permission denied"));
@@ -230,14 +234,9 @@ function writeKey(
 ): Answer {
   const type = textOf(body["type"]) ?? "aes256-gcm96";
   if (!isType(type)) throw new Refusal(400, `unknown key type ${type}`);
-  const existing = vault.keys.get(place);
-  const key = existing ?? newVaultKey(type);
-  vault.keys.set(place, key);
-  const name = place.split("/").at(-1);
-  return {
-    data: describe(place, key),
-    ...(existing === undefined ? {} : { warnings: [`key ${name} already existed`] }),
-  };
+  const key = vault.keys.get(place) ?? newVaultKey(type);
+  vault.keys.set(place, key); // one that is there stays as it is, without a word
+  return { data: describe(place, key) };
 }
 
 function signInput(
@@ -294,16 +293,19 @@ function signInput(
 }
 
 function versionOf({ versions, minEncryptionVersion, deleted }: VaultKey, asked: number): number {
-  if (deleted) throw new Refusal(400, "refusing to use soft-deleted key");
+  if (deleted) throw new Refusal(500, listed("refusing to use soft-deleted key"));
   const version = asked === 0 ? versions.length : asked;
-  if (version < 0) throw new Refusal(400, "requested version for signing is negative");
+  if (version < 0) throw new Refusal(500, listed("requested version for signing is negative"));
   if (version > versions.length) {
-    throw new Refusal(400, "requested version for signing is higher than the latest key version");
+    throw new Refusal(
+      500,
+      listed("requested version for signing is higher than the latest key version"),
+    );
   }
   if (version < minEncryptionVersion) {
     throw new Refusal(
-      400,
-      "requested version for signing is less than the minimum encryption key version",
+      500,
+      listed("requested version for signing is less than the minimum encryption key version"),
     );
   }
   return version;
@@ -349,6 +351,7 @@ function describe(place: string, key: VaultKey): Readonly<Record<string, unknown
     auto_rotate_period: 0,
     deletion_allowed: false,
     derived,
+    ...(derived ? { convergent_encryption: false, kdf: "hkdf_sha256" } : {}),
     exportable: false,
     imported_key: false,
     keys: Object.fromEntries(entries),

@@ -99,6 +99,7 @@ describe("keys of Vault", () => {
 
   test("openbao:// and the variables of OpenBao do the same", async () => {
     vault.keys.set("team/signing/release", newVaultKey("ed25519"));
+    vault.namespaces.add("team");
     vault.engines.add("team/signing");
     const env = {
       VAULT_ADDR: undefined,

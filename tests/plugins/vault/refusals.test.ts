@@ -70,12 +70,19 @@ describe("what Vault refuses", () => {
   });
 
   test("another namespace than the token's", async () => {
+    vault.namespaces.add("team");
     vault.engines.add("team/transit");
     vault.tokens.set(SECRET, { namespace: "other" });
     await expect(read({ VAULT_NAMESPACE: "team" })).rejects.toMatchObject({ code: "KEY_DENIED" });
   });
 
-  test("a namespace without the engine: the error names both", async () => {
+  test("a namespace without the engine, and none: the error names both", async () => {
+    await expect(read({ VAULT_NAMESPACE: "team" })).rejects.toMatchObject({
+      code: "KEY_NOT_FOUND",
+      message: expect.stringContaining("there is no such namespace"),
+      hint: 'VAULT_NAMESPACE is "team"',
+    });
+    vault.namespaces.add("team");
     await expect(read({ VAULT_NAMESPACE: "team" })).rejects.toMatchObject({
       code: "KEY_NOT_FOUND",
       message: expect.stringContaining('no secrets engine at "transit" in namespace "team"'),

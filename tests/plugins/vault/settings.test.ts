@@ -63,6 +63,7 @@ describe("where Vault is", () => {
   });
 
   test("the namespace goes with every request", async () => {
+    vault.namespaces.add("a/b");
     vault.engines.add("a/b/transit");
     vault.keys.set("a/b/transit/release", newVaultKey("ed25519"));
     const env = { VAULT_ADDR: vault.url, VAULT_TOKEN: "root", VAULT_NAMESPACE: "a/b" };
