@@ -24,6 +24,7 @@ import {
 import { SIGN_FLAGS } from "./flags/sign.ts";
 import { DOCKERFILE_VERIFY_FLAGS, MANIFEST_VERIFY_FLAGS, VERIFY_FLAGS } from "./flags/verify.ts";
 import { REFUSED_COMMANDS } from "./later_commands.ts";
+import { TRUST_COMMANDS } from "./trust_commands.ts";
 
 const IMAGES = { minimum: 1, placeholder: "image", brief: "image references" } as const;
 const TARGETS = {
@@ -71,6 +72,7 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
   }),
   ...BLOB_COMMANDS,
   ...ARTIFACT_COMMANDS,
+  ...TRUST_COMMANDS,
   "batch sign": command({
     brief: "Sign all that a manifest, or a list on standard input, names",
     flags: BATCH_SIGN_FLAGS,

@@ -1,5 +1,6 @@
 import { type Command, type RefusedSpec, refusedCommand } from "./command.ts";
 import type { FlagTable } from "./flag.ts";
+import { BUNDLE_CREATE_FLAGS, BUNDLE_UPGRADE_FLAGS } from "./flags/bundle.ts";
 import {
   DEVICE_FLAGS,
   PIV_TOOL_ATTESTATION_FLAGS,
@@ -11,15 +12,7 @@ import {
   PKCS11_TOOL_LIST_KEYS_URIS_FLAGS,
   PKCS11_TOOL_LIST_TOKENS_FLAGS,
 } from "./flags/device.ts";
-import {
-  BUNDLE_CREATE_FLAGS,
-  BUNDLE_UPGRADE_FLAGS,
-  INITIALIZE_FLAGS,
-  POLICY_INIT_FLAGS,
-  POLICY_SIGN_FLAGS,
-  SIGNING_CONFIG_CREATE_FLAGS,
-  TRUSTED_ROOT_CREATE_FLAGS,
-} from "./flags/later.ts";
+import { POLICY_INIT_FLAGS, POLICY_SIGN_FLAGS } from "./flags/later.ts";
 
 const NONE = { minimum: 0, maximum: 0 } as const;
 const BUNDLE = {
@@ -34,7 +27,6 @@ const DEVICE_HINT = "Work with key files meanwhile: --key cosign.key";
 
 /** The commands of cosign that are known and refused. */
 export const REFUSED_COMMANDS: Readonly<Record<string, Command>> = {
-  ...later("initialize", "Fetch the roots of trust", INITIALIZE_FLAGS, NONE, LOG_HINT),
   ...later("bundle create", "Make a bundle of its parts", BUNDLE_CREATE_FLAGS, NONE, LOG_HINT),
   ...later(
     "bundle upgrade",
@@ -44,14 +36,6 @@ export const REFUSED_COMMANDS: Readonly<Record<string, Command>> = {
     LOG_HINT,
   ),
   ...later("bundle inspect", "Show what is in a bundle", {}, BUNDLE, LOG_HINT),
-  ...later("trusted-root create", "Make a trusted root", TRUSTED_ROOT_CREATE_FLAGS, NONE, LOG_HINT),
-  ...later(
-    "signing-config create",
-    "Make a signing config",
-    SIGNING_CONFIG_CREATE_FLAGS,
-    NONE,
-    LOG_HINT,
-  ),
   ...device(
     "piv-tool attestation",
     "Show the attestation of a PIV device",

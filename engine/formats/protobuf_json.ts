@@ -70,12 +70,8 @@ export class ProtobufMessage {
   /** A Timestamp (RFC 3339); nothing when it is not there. */
   time(name: string): Date | undefined {
     if (!this.has(name)) return undefined;
-    const text = this.text(name);
-    const time = new Date(text);
-    const isTime =
-      /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d)$/.test(text) &&
-      !Number.isNaN(time.getTime());
-    if (!isTime) throw this.#wrong(name, "no time");
+    const time = parseTimestamp(this.text(name));
+    if (time === undefined) throw this.#wrong(name, "no time");
     return time;
   }
 
@@ -125,6 +121,15 @@ export function normalizeNames(value: unknown): unknown {
     fields.set(plain, normalizeNames(content));
   }
   return Object.fromEntries(fields);
+}
+
+/** Reads a time as RFC 3339 has it; nothing when the text is none. */
+export function parseTimestamp(text: string): Date | undefined {
+  const time = new Date(text);
+  const isTime =
+    /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d)$/.test(text) &&
+    !Number.isNaN(time.getTime());
+  return isTime ? time : undefined;
 }
 
 /** Reads a message in which no key stands twice. @throws {SyntaxError} */

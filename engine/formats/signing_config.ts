@@ -121,11 +121,17 @@ function parseChoice(choice: ProtobufMessage | undefined): ServiceChoice {
 }
 
 function serviceJson({ url, majorVersion, validFor, operator }: Service): Json {
-  return { url, majorApiVersion: majorVersion, validFor: encodeValidity(validFor), operator };
+  return {
+    url,
+    ...(majorVersion === 0 ? {} : { majorApiVersion: majorVersion }),
+    validFor: encodeValidity(validFor),
+    ...(operator === "" ? {} : { operator }),
+  };
 }
 
 function choiceJson(choice: ServiceChoice): Json {
   if (choice.selector === "undefined") return {};
   const selector = choice.selector.toUpperCase();
-  return choice.selector === "exact" ? { selector, count: choice.count } : { selector };
+  const count = choice.selector === "exact" ? choice.count : 0;
+  return count === 0 ? { selector } : { selector, count };
 }

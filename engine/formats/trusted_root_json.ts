@@ -2,11 +2,12 @@ import { parsePublicKeyDer, parseRsaPublicKeyDer } from "../crypto/public_key.ts
 import { encodeBase64, utf8 } from "../model/bytes.ts";
 import { CosignError } from "../model/errors.ts";
 import type { KeyType } from "../model/key.ts";
+import { type NameType, parseDistinguishedName } from "./distinguished_name.ts";
 import type { Json } from "./go_json.ts";
 import { type ProtobufMessage, parseProtobufJson } from "./protobuf_json.ts";
 import type { TrustedAuthority, TrustedLog, TrustedRoot, Validity } from "./trusted_root.ts";
 import { encodeValidity, parseValidity } from "./validity_json.ts";
-import { parseCertificate } from "./x509.ts";
+import { type Certificate, parseCertificate } from "./x509.ts";
 
 const MEDIA_TYPES: ReadonlySet<string> = new Set([
   "application/vnd.dev.sigstore.trustedroot+json;version=0.1",
@@ -53,23 +54,24 @@ export function parseTrustedRoot(bytes: Uint8Array): TrustedRoot {
   };
 }
 
-/** Encodes a trusted root of version 0.1, as protobuf's JSON. */
+/** Encodes a trusted root of version 0.1 as cosign does: protobuf's JSON, the fields that hold something. */
 export function encodeTrustedRoot(root: TrustedRoot): Uint8Array {
-  const { logs, certificateAuthorities, ctLogs, timestampAuthorities } = root;
+  const list = (name: string, members: readonly Json[]) =>
+    members.length === 0 ? {} : { [name]: members };
   return utf8(
     JSON.stringify({
       mediaType: "application/vnd.dev.sigstore.trustedroot+json;version=0.1",
-      tlogs: logs.map(logJson),
-      certificateAuthorities: certificateAuthorities.map(authorityJson),
-      ctlogs: ctLogs.map(logJson),
-      timestampAuthorities: timestampAuthorities.map(authorityJson),
+      ...list("tlogs", root.logs.map(logJson)),
+      ...list("certificateAuthorities", root.certificateAuthorities.map(authorityJson)),
+      ...list("ctlogs", root.ctLogs.map(logJson)),
+      ...list("timestampAuthorities", root.timestampAuthorities.map(authorityJson)),
     }),
   );
 }
 
 function logJson({ baseUrl, key, keyId, validFor, operator }: TrustedLog): Json {
   return {
-    baseUrl,
+    ...textJson("baseUrl", baseUrl),
     hashAlgorithm: "SHA2_256",
     publicKey: {
       rawBytes: encodeBase64(key.spki),
@@ -77,17 +79,32 @@ function logJson({ baseUrl, key, keyId, validFor, operator }: TrustedLog): Json 
       validFor: encodeValidity({ start: BEGINNING, ...validFor }),
     },
     logId: { keyId: encodeBase64(keyId) },
-    ...(operator === undefined ? {} : { operator }),
+    ...textJson("operator", operator),
   };
 }
 
 function authorityJson({ uri, chain, validFor, operator }: TrustedAuthority): Json {
   return {
-    uri,
+    subject: subjectJson(chain.at(-1)),
+    ...textJson("uri", uri),
     certChain: { certificates: chain.map(({ der }) => ({ rawBytes: encodeBase64(der) })) },
     validFor: encodeValidity({ start: BEGINNING, ...validFor }),
-    ...(operator === undefined ? {} : { operator }),
+    ...textJson("operator", operator),
   };
+}
+
+/** What people call an authority: how its root names itself. */
+function subjectJson(root: Certificate | undefined): Json {
+  const names = root === undefined ? [] : parseDistinguishedName(root.subject);
+  const first = (type: NameType) => names.find((name) => name.type === type)?.value;
+  return {
+    ...textJson("organization", first("O")),
+    ...textJson("commonName", first("CN")),
+  };
+}
+
+function textJson(name: string, text: string | undefined): { readonly [name: string]: Json } {
+  return text === undefined || text === "" ? {} : { [name]: text };
 }
 
 function parseLog(log: ProtobufMessage): TrustedLog {

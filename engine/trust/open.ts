@@ -4,7 +4,7 @@ import { readShort } from "../io/blob.ts";
 import { CosignError, describeError } from "../model/errors.ts";
 import { authoritiesOf, certificatesOf, logsOf } from "./bare_material.ts";
 import { embeddedTrustedRoot } from "./embedded.ts";
-import { openTuf, type TrustContext } from "./tuf.ts";
+import { openTuf, type TrustContext, type Tuf } from "./tuf.ts";
 
 export type { TrustContext } from "./tuf.ts";
 
@@ -66,7 +66,11 @@ export async function readTrustedRoot(path: string, context: TrustContext): Prom
  * @throws {CosignError} as {@link openTrustedRoot}.
  */
 export async function openSigstore(context: TrustContext): Promise<TrustedRoot> {
-  const { repository, place } = await openTuf(context);
+  return await trustedRootIn(await openTuf(context));
+}
+
+/** What a repository that was opened says whom to believe. @throws {CosignError} as {@link openTrustedRoot}. */
+export async function trustedRootIn({ repository, place }: Tuf): Promise<TrustedRoot> {
   if (repository === undefined) {
     return trustedRootOf(await embeddedTrustedRoot(), "the trusted root of this program");
   }

@@ -2,7 +2,7 @@ import { parseSigningConfig, type SigningConfig } from "../formats/signing_confi
 import { readShort } from "../io/blob.ts";
 import { CosignError, describeError } from "../model/errors.ts";
 import { embeddedSigningConfig } from "./embedded.ts";
-import { openTuf, type TrustContext } from "./tuf.ts";
+import { openTuf, type TrustContext, type Tuf } from "./tuf.ts";
 
 /** Where the addresses of services come from. */
 export interface SigningConfigSources {
@@ -51,7 +51,14 @@ export async function openSigstoreConfig(
   target: SigningConfigTarget,
   context: TrustContext,
 ): Promise<SigningConfig> {
-  const { repository, place } = await openTuf(context);
+  return await signingConfigIn(await openTuf(context), target);
+}
+
+/** The signing config of a repository that was opened. @throws {CosignError} as {@link openSigstoreConfig}. */
+export async function signingConfigIn(
+  { repository, place }: Tuf,
+  target: SigningConfigTarget,
+): Promise<SigningConfig> {
   const bytes =
     repository === undefined
       ? await embeddedConfig(target)

@@ -20,15 +20,23 @@ export interface TufCache {
 const DEVICE = /^(?:con|prn|aux|nul|com\d|lpt\d)(?:\.|$)/i;
 const MAX_NAME = 255; // characters of a part of a path
 
-/** Opens the files in a directory; it need not be there yet. @param directory None for memory only. */
-export function openTufCache(directory: string | undefined): TufCache {
+/**
+ * Opens the files in a directory; it need not be there yet.
+ *
+ * @param directory None for memory only.
+ * @param options `isFresh`: nothing that lies there already is read. Default false.
+ */
+export function openTufCache(
+  directory: string | undefined,
+  { isFresh = false }: { readonly isFresh?: boolean } = {},
+): TufCache {
   const kept = new Map<string, Uint8Array>();
   let fault: CosignError | undefined;
   return {
     read: async (name, limitBytes) => {
       const path = pathOf(directory, name);
       const known = kept.get(name);
-      if (known !== undefined || path === undefined) return known;
+      if (known !== undefined || path === undefined || isFresh) return known;
       try {
         return await readFileBytes(path, limitBytes);
       } catch (error) {
