@@ -52,7 +52,7 @@ export type SigstoreFault =
   /** A lie: another answer in the place of the true one. */
   | {
       readonly kind: "answer";
-      readonly change: (answer: Response) => Response | Promise<Response>;
+      readonly change: (answer: Response, url: string) => Response | Promise<Response>;
     };
 
 /** A request that a service has seen. */
@@ -243,7 +243,7 @@ async function misbehave(
     case "redirect":
       return new Response("", { status: 307, headers: { location: fault.location } });
     case "answer":
-      return await fault.change(await handle(request));
+      return await fault.change(await handle(request), request.url);
     default:
       return await handle(request);
   }

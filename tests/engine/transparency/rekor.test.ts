@@ -189,6 +189,28 @@ describe("uploadEntry()", () => {
     60_000,
   );
 
+  test("proves an entry of v2 that is there already by tiles of several levels", async () => {
+    const log = await startSigstore();
+    const { tree } = log.rekorV2;
+    const fill = (count: number) => {
+      for (let i = 0; i < count; i++) tree.append(utf8(`filler ${tree.size}`));
+    };
+    const trusted = parseTrustedRoot(utf8(log.trustedRootJson)).logs;
+    const service: LogService = { url: log.rekorV2Url, majorVersion: 2, trusted };
+    const { proposal, about } = blob();
+    fill(65_536 + 700);
+    const { logIndex } = await uploadEntry(proposal, service, testContext());
+    expect(logIndex).toBe(66_236);
+    fill(1000);
+    const again = await uploadEntry(proposal, service, testContext());
+    expect(again).toMatchObject({ logIndex, proof: { treeSize: 67_237 } });
+    expect(again.proof?.hashes).toEqual([...tree.proof(logIndex)]);
+    verifyLogEntry(again, about, trusted, "proof");
+    const tiles = log.requests.flatMap(({ path }) => /tile\/(\w+)\//.exec(path)?.[1] ?? []);
+    expect(new Set(tiles)).toEqual(new Set(["entries", "0", "1", "2"]));
+    await log.close();
+  }, 60_000);
+
   test.each([1, 2] as const)(
     "has one entry when the answer of Rekor v%d was lost",
     async (version) => {
@@ -386,6 +408,42 @@ describe("uploadEntry() when the log has an entry already (409)", () => {
     const change = () => conflict({ "x-log-index": "123456789" });
     sigstore.fail("rekorV2", { kind: "answer", change }, 1);
     await expect(upload(blob().proposal, 2)).rejects.toMatchObject({ code: "SERVICE_PROTOCOL" });
+  });
+
+  test.each([
+    ["entries that are cut", /tile\/entries/, (bytes: Uint8Array) => bytes.slice(0, 20)],
+    ["hashes that are none", /tile\/0/, (bytes: Uint8Array) => bytes.slice(0, 20)],
+    ["other hashes", /tile\/0/, (bytes: Uint8Array) => new Uint8Array(bytes.length)],
+    ["no checkpoint", /checkpoint/, () => utf8("nothing\n")],
+    ["a checkpoint that is no text", /checkpoint/, () => Uint8Array.of(255)],
+  ])("throws SERVICE_PROTOCOL for %s in v2", async (_, path, change) => {
+    for (let i = 0; i < 3; i++) await upload(blob().proposal, 2);
+    const { proposal } = blob();
+    await upload(proposal, 2);
+    const lie = async (answer: Response, url: string) =>
+      path.test(url) ? new Response(new Uint8Array(change(await answer.bytes()))) : answer;
+    sigstore.fail("rekorV2", { kind: "answer", change: lie });
+    await expect(upload(proposal, 2)).rejects.toMatchObject({ code: "SERVICE_PROTOCOL" });
+  });
+
+  test("takes the full tile where the partial one of an older checkpoint is there no more", async () => {
+    const log = await startSigstore();
+    const trusted = parseTrustedRoot(utf8(log.trustedRootJson)).logs;
+    const service: LogService = { url: log.rekorV2Url, majorVersion: 2, trusted };
+    const { proposal, about } = blob();
+    await uploadEntry(proposal, service, testContext());
+    await uploadEntry(blob().proposal, service, testContext());
+    const note = await (await fetch(`${log.rekorV2Url}/api/v2/checkpoint`)).text();
+    while (log.rekorV2.tree.size < 256) log.rekorV2.tree.append(utf8("filler"));
+    const change = async (answer: Response, url: string) => {
+      if (/\.p\//.test(url)) return new Response("gone", { status: 404 });
+      return url.endsWith("/checkpoint") ? new Response(note) : answer;
+    };
+    log.fail("rekorV2", { kind: "answer", change });
+    const found = await uploadEntry(proposal, service, testContext());
+    expect(found.proof?.treeSize).toBe(2);
+    verifyLogEntry(found, about, trusted, "proof");
+    await log.close();
   });
 
   test("throws LOG_REFUSED when no trusted log has signed the checkpoint", async () => {
