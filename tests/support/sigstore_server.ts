@@ -5,7 +5,9 @@ import { join } from "node:path";
 import { sha256 } from "../../engine/crypto/hash.ts";
 import { utf8 } from "../../engine/model/bytes.ts";
 import { makeFulcio, type TestFulcio } from "./_sigstore_fulcio.ts";
-import { makeRekorV1, makeRekorV2, type TestLog } from "./_sigstore_rekor.ts";
+import type { TestLog } from "./_sigstore_log.ts";
+import { makeRekorV1, type TestLogV1 } from "./_sigstore_rekor_v1.ts";
+import { makeRekorV2 } from "./_sigstore_rekor_v2.ts";
 import {
   makeTimestampAuthority,
   type TestTimestampAuthority,
@@ -74,7 +76,7 @@ export interface Sigstore {
   readonly issuerUrl: string;
   readonly settings: SigstoreSettings;
   readonly fulcio: TestFulcio;
-  readonly rekor: TestLog;
+  readonly rekor: TestLogV1;
   readonly rekorV2: TestLog;
   readonly tsa: TestTimestampAuthority;
   readonly trustedRootJson: string;

@@ -114,6 +114,31 @@ describe("findEntries()", () => {
     },
   );
 
+  test("finds entries in shards that are closed, each with the proof of its own shard", async () => {
+    const sharded = await startSigstore({ shardOffset: 0 });
+    const service = { url: sharded.rekorUrl, majorVersion: 1 } as const;
+    const { proposal, unlogged, policy } = message();
+    await uploadEntry(message().proposal, service, testContext());
+    await uploadEntry(proposal, service, testContext());
+    sharded.rekor.rotate();
+    await uploadEntry(message().proposal, service, testContext());
+    const logs = parseTrustedRoot(utf8(sharded.trustedRootJson)).logs;
+    const one = { ...policy, witnesses: { ...policy.witnesses, logs } };
+    const taken = async () => {
+      const search = searchedLog(sharded.rekorUrl, testContext());
+      return await withLookedUp(NO_MATERIAL, unlogged, one, search);
+    };
+    expect(await taken()).toMatchObject({
+      logEntries: [{ logIndex: 1, proof: { logIndex: 1, treeSize: 2 } }],
+    });
+    // Logged again, in another shard of the same log: the two are no duplicates.
+    const again = await uploadEntry(proposal, service, testContext());
+    expect(again).toMatchObject({ logIndex: 3, proof: { logIndex: 1, treeSize: 2 } });
+    expect(await findEntries(only(unlogged), sharded.rekorUrl, testContext())).toHaveLength(2);
+    expect((await taken()).logEntries).toHaveLength(1);
+    await sharded.close();
+  });
+
   test("asks nobody about plain Ed25519, which no hashedrekord can be", async () => {
     const { unlogged } = message("ed25519", true);
     const before = sigstore.count("rekor");
