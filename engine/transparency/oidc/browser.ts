@@ -9,7 +9,7 @@ import {
 } from "oauth4webapi";
 import { CosignError, describeError, hasCode } from "../../model/errors.ts";
 import { listenForCallback } from "./callback.ts";
-import { acceptTokens, type Issuer, type LoggedIn, SCOPE } from "./issuer.ts";
+import { acceptTokens, type Issuer, type LoggedIn } from "./issuer.ts";
 import type { FullContext } from "./options.ts";
 import { CHALLENGE_METHOD, requirePkce } from "./pkce.ts";
 
@@ -85,9 +85,10 @@ async function authorizationUrl(
     response_type: "code",
     client_id: issuer.client.client_id,
     redirect_uri: redirectUri,
-    scope: SCOPE,
+    scope: issuer.scope,
     state,
     nonce,
+    ...(issuer.isOffline ? { prompt: "consent" } : {}),
     code_challenge: await calculatePKCECodeChallenge(verifier),
     code_challenge_method: CHALLENGE_METHOD,
   };

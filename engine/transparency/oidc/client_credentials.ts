@@ -1,5 +1,5 @@
 import { clientCredentialsGrantRequest, processClientCredentialsResponse } from "oauth4webapi";
-import { acceptTokens, type Issuer, type LoggedIn, SCOPE } from "./issuer.ts";
+import { acceptTokens, type Issuer, type LoggedIn } from "./issuer.ts";
 
 /**
  * Logs in as a client that is nobody's (RFC 6749 §4.4); the issuer must give an identity token for it.
@@ -11,9 +11,9 @@ export async function logInAsClient(
   redirectUrl: string | undefined,
   signal: AbortSignal,
 ): Promise<LoggedIn> {
-  const { server, client, authentication, send, step } = issuer;
+  const { server, client, authentication, scope, send, step } = issuer;
   const parameters = {
-    scope: SCOPE,
+    scope,
     ...(redirectUrl === undefined ? {} : { redirect_uri: redirectUrl }),
   };
   const [response, tokens] = await step(async () => {

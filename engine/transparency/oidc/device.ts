@@ -10,7 +10,7 @@ import {
 } from "oauth4webapi";
 import { CosignError, hasCode } from "../../model/errors.ts";
 import { protocolError } from "../service.ts";
-import { acceptTokens, type Issuer, type LoggedIn, SCOPE } from "./issuer.ts";
+import { acceptTokens, type Issuer, type LoggedIn } from "./issuer.ts";
 import { refusedLogIn } from "./oauth_error.ts";
 import type { FullContext } from "./options.ts";
 import { CHALLENGE_METHOD, supportsPkce } from "./pkce.ts";
@@ -39,7 +39,7 @@ export async function logInByDevice(
   // It binds the code to us where the issuer knows it; RFC 8628 itself has no such thing.
   const verifier = supportsPkce(server) ? generateRandomCodeVerifier() : undefined;
   const parameters = {
-    scope: SCOPE,
+    scope: issuer.scope,
     ...(redirectUrl === undefined ? {} : { redirect_uri: redirectUrl }),
     ...(verifier === undefined
       ? {}

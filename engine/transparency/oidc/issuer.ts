@@ -22,8 +22,9 @@ import { ask, refuseOpenUrl } from "./ask.ts";
 import { explainOAuth } from "./oauth_error.ts";
 import type { IdentityOptions } from "./options.ts";
 
-/** What is asked for: who somebody is, and his address. */
-export const SCOPE = "openid email";
+/** Who somebody is, and his address. */
+const SCOPE = "openid email";
+const OFFLINE = "offline_access";
 
 /** What a log-in comes to. */
 export interface LoggedIn {
@@ -50,6 +51,10 @@ export interface Issuer {
   readonly server: AuthorizationServer;
   readonly client: Client;
   readonly authentication: ClientAuth;
+  /** What is asked for. */
+  readonly scope: string;
+  /** A refresh token is among that: the person must agree (OpenID Connect Core §11). */
+  readonly isOffline: boolean;
   /**
    * How a request is sent.
    *
@@ -106,10 +111,14 @@ export async function openIssuer(
       await discoveryRequest(url, { algorithm: "oidc", ...send(signal) }),
     ),
   );
+  const isOffline =
+    options.renewable === true && server.scopes_supported?.includes(OFFLINE) === true;
   return {
     server,
     client: { client_id: clientId },
     authentication: authenticationOf(server, clientSecret),
+    scope: isOffline ? `${SCOPE} ${OFFLINE}` : SCOPE,
+    isOffline,
     send,
     step,
     endpoint: (name) => {

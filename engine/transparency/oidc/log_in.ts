@@ -31,7 +31,9 @@ export function openLogIn(
   };
 
   const once = async (signal: AbortSignal): Promise<LoggedIn> => {
-    issuer ??= await openIssuer(options, context.services, signal);
+    // A client has its secret instead of a refresh token.
+    const asked = flow === "client_credentials" ? { ...options, renewable: false } : options;
+    issuer ??= await openIssuer(asked, context.services, signal);
     if (flow === "client_credentials") return await logInAsClient(issuer, redirectUrl, signal);
     if (last?.refreshToken === undefined) return await withPerson(issuer, signal);
     try {

@@ -17,6 +17,11 @@ export interface IdentityOptions {
   readonly redirectUrl?: string;
   /** Default: by browser where there is a terminal, else by a device code. */
   readonly flow?: LogInFlow;
+  /**
+   * Asks for a refresh token too, where the issuer says that it has them (OpenID Connect Core §11): a long
+   * run then needs nobody to log in again. Default false, as in cosign.
+   */
+  readonly renewable?: boolean;
   /** A token, a file that holds one, or `-` for standard input: then nobody else is asked. */
   readonly identityToken?: string;
   /** The one provider of the environment that is asked; all of them when absent. */

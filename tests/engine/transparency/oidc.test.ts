@@ -198,6 +198,35 @@ describe("the source of identities", () => {
     expect(issuer.count("/token")).toBe(4);
   });
 
+  test("asks for a refresh token where that is wanted and the issuer has them, else not", async () => {
+    const scopes_supported = ["openid", "email", "offline_access"];
+    const scopes: unknown[] = [];
+    for (const [renewable, metadata] of [
+      [true, { scopes_supported }],
+      [false, { scopes_supported }],
+      [true, {}],
+    ] as const) {
+      issuer.settings.metadata = metadata;
+      for (const flow of ["normal", "device"] as const) {
+        await using source = await openTestIdentity(
+          issuer.url,
+          { renewable, flow },
+          { clock: testClock() },
+        );
+        await source.token(signal);
+        const path = flow === "normal" ? "/authorize" : "/device/code";
+        const { scope, prompt } =
+          issuer.requests.findLast((each) => each.path === path)?.parameters ?? {};
+        scopes.push([scope, prompt]);
+      }
+    }
+    expect(scopes).toEqual([
+      ["openid email offline_access", "consent"],
+      ["openid email offline_access", undefined],
+      ...Array(4).fill(["openid email", undefined]),
+    ]);
+  });
+
   test("throws IDENTITY_EXPIRED where somebody would have to log in again, and there is no terminal", async () => {
     issuer.settings.tokenLife = 60;
     const clock = testClock();
