@@ -32,6 +32,7 @@ async function main(): Promise<void> {
       const path = process.env["PATH"] ?? "";
       return makePluginTable(parsePluginManifest(MANIFEST), LINKS, { declared, path });
     },
+    examples: async () => (await import("./examples/plugins/texts.ts")).EXAMPLES,
   });
   process.exitCode = isFaulty && code === 0 ? 1 : code;
 }

@@ -1,6 +1,7 @@
 import { reportJsonSchema } from "../../engine/batch/report/schema.ts";
 import { manifestJsonSchema } from "../../engine/batch/schema.ts";
 import { COMMANDS, GROUPS } from "../../engine/cli/commands.ts";
+import { pluginsJsonSchema } from "../../engine/plugin_host/manifest_schema.ts";
 import { compatibilityTable } from "./compatibility.ts";
 import { commandManual, programManual } from "./man.ts";
 import { commandPage, indexPage } from "./markdown.ts";
@@ -16,6 +17,7 @@ export function makeDocs(): ReadonlyMap<string, string> {
     ["docs/compatibility.md", compatibilityTable(COMMANDS)],
     ["docs/manifest.schema.json", schemaText(manifestJsonSchema())],
     ["docs/report.schema.json", schemaText(reportJsonSchema())],
+    ["docs/plugins.schema.json", schemaText(pluginsJsonSchema())],
   ]);
   for (const [words, command] of Object.entries(COMMANDS)) {
     const name = words.replaceAll(" ", "-");

@@ -4,6 +4,7 @@ import type { PluginTable, UserPlugins } from "../plugin_host/table.ts";
 import type { FlagTable, FlagValues } from "./flag.ts";
 import { GLOBAL_FLAGS } from "./flags/global.ts";
 import { refuseLater } from "./refuse_later.ts";
+import type { ScaffoldLanguage } from "./scaffold.ts";
 
 /** Where a command writes. */
 export interface Output {
@@ -26,6 +27,8 @@ export interface World {
   readonly stderr: Output;
   /** The plugins; nothing of them is loaded before this is called. @param declared The user's own. */
   readonly plugins: (declared?: readonly UserPlugins[]) => Promise<PluginTable>;
+  /** The texts of the example plugins, by what they are written in. */
+  readonly examples: () => Promise<Readonly<Record<ScaffoldLanguage, string>>>;
 }
 
 /** One call of a command. */

@@ -17,10 +17,10 @@ import {
   COMPLETION_FLAGS,
   ENV_FLAGS,
   LOGIN_FLAGS,
-  PLUGINS_LIST_FLAGS,
   REGISTRY_SERVE_FLAGS,
   VERSION_FLAGS,
 } from "./flags/other.ts";
+import { PLUGINS_CHECK_FLAGS, PLUGINS_LIST_FLAGS, PLUGINS_NEW_FLAGS } from "./flags/plugins.ts";
 import { SIGN_FLAGS } from "./flags/sign.ts";
 import { DOCKERFILE_VERIFY_FLAGS, MANIFEST_VERIFY_FLAGS, VERIFY_FLAGS } from "./flags/verify.ts";
 import { REFUSED_COMMANDS } from "./later_commands.ts";
@@ -112,6 +112,20 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
     args: NONE,
     environment: false,
     load: async () => (await import("./commands/plugins_list.ts")).pluginsListCommand,
+  }),
+  "plugins check": command({
+    brief: "Check that plugins of keys answer",
+    flags: PLUGINS_CHECK_FLAGS,
+    args: { minimum: 0, placeholder: "scheme", brief: "schemes to check; all when none is given" },
+    environment: false,
+    load: async () => (await import("./commands/plugins_check.ts")).pluginsCheckCommand,
+  }),
+  "plugins new": command({
+    brief: "Write a key plugin that works, to build upon",
+    flags: PLUGINS_NEW_FLAGS,
+    args: { minimum: 1, maximum: 1, placeholder: "name", brief: "scheme of its keys" },
+    environment: false,
+    load: async () => (await import("./commands/plugins_new.ts")).pluginsNewCommand,
   }),
   "dockerfile verify": command({
     brief: "Verify the images that a Dockerfile is built from",

@@ -64,6 +64,14 @@ export async function createHostedKey(key: HostedKey, type?: KeyType): Promise<P
   );
 }
 
+/** The types of keys that can be made there; nothing for a backend that does not say. @throws {CosignError} */
+export async function askAlgorithms(key: HostedKey): Promise<readonly string[] | undefined> {
+  const { provider } = key.backend;
+  if (provider.algorithms === undefined) return undefined;
+  const ask = provider.algorithms.bind(provider);
+  return await key.caller.call((context) => ask(key.uri, context), key.signal);
+}
+
 /** Puts a key pair into a store of secrets. @throws {CosignError} as {@link createHostedKey}. */
 export async function storeKeyPair(key: HostedKey, pair: StoredKeyPair): Promise<void> {
   const { provider } = key.backend;

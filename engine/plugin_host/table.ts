@@ -1,4 +1,4 @@
-import { findProgram } from "../io/find_program.ts";
+import { findProgram, findPrograms } from "../io/find_program.ts";
 import { CosignError } from "../model/errors.ts";
 import type { ArtifactHandler, KeyProvider, PluginModule } from "./contract.ts";
 import type { PluginDeclaration, ProcessDeclaration } from "./manifest.ts";
@@ -41,7 +41,10 @@ export interface PluginEntry {
 
 /** Answers "which of many?": the plugin of a key scheme, the handler of a kind of artifact. */
 export interface PluginTable {
+  /** What is declared. */
   readonly entries: readonly PluginEntry[];
+  /** The programs on the PATH that have the keys of schemes which nobody declares. */
+  programs(): readonly PluginEntry[];
   /**
    * Who has the keys of a scheme; nothing for the schemes that the engine itself reads.
    *
@@ -107,6 +110,10 @@ export function makePluginTable(
   };
   return {
     entries,
+    programs: () =>
+      [...findPrograms(PROGRAM_PREFIX, path)]
+        .filter(([scheme]) => SCHEME_ON_PATH.test(scheme) && !byName.has(`key:${scheme}`))
+        .map(([scheme, file]) => entryOnPath(scheme, file)),
     keyBackend: async (scheme) => {
       const found = await onPath(scheme);
       if (found !== undefined) return found;
@@ -176,6 +183,17 @@ async function programOf(declaration: ProcessDeclaration): Promise<KeyProvider> 
   const { name: plugin, command, sha256, timeoutSeconds } = declaration;
   const timeoutMs = timeoutSeconds === undefined ? undefined : timeoutSeconds * 1000;
   return processProvider({ plugin, command, sha256, timeoutMs });
+}
+
+function entryOnPath(scheme: string, file: string): PluginEntry {
+  return {
+    provides: "key",
+    name: scheme,
+    plugin: scheme,
+    source: "process",
+    command: [file],
+    available: true,
+  };
 }
 
 /** A program that nobody declared sees no more variables than it must. */

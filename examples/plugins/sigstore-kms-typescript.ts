@@ -87,7 +87,9 @@ function answer(args: PluginArgs, readMessage: () => Uint8Array): Record<string,
     case "verifySignature": {
       const { signature = "", verifyOptions } = args.verifySignature ?? {};
       const content = contentOf(verifyOptions, hashFunc, readMessage);
-      if (!verifyContent(readKey(path), content, new Uint8Array(Buffer.from(signature, "base64")))) {
+      if (
+        !verifyContent(readKey(path), content, new Uint8Array(Buffer.from(signature, "base64")))
+      ) {
         throw new Refusal("the signature does not match");
       }
       return { verifySignature: {} };
@@ -100,7 +102,8 @@ function answer(args: PluginArgs, readMessage: () => Uint8Array): Record<string,
 /** Makes a key where there is none. */
 function createKey(path: string, algorithm = ""): KeyObject {
   const make = Object.hasOwn(ALGORITHMS, algorithm) ? ALGORITHMS[algorithm] : undefined;
-  if (make === undefined) throw new Refusal(`algorithm ${algorithm} is not supported`, "UNSUPPORTED");
+  if (make === undefined)
+    throw new Refusal(`algorithm ${algorithm} is not supported`, "UNSUPPORTED");
   if (!existsSync(checked(path))) {
     const pem = make().export({ format: "pem", type: "pkcs8" });
     writeFileSync(path, pem, { mode: 0o600, flag: "wx" });
@@ -198,7 +201,11 @@ function respond(args: PluginArgs, readMessage: () => Uint8Array): Record<string
 async function serve(): Promise<void> {
   process.stdout.write(`${JSON.stringify({ protocolVersion: "serve-v1" })}\n`);
   for await (const line of createInterface({ input: process.stdin })) {
-    const { id, stdin = "", ...args } = JSON.parse(line) as PluginArgs & {
+    const {
+      id,
+      stdin = "",
+      ...args
+    } = JSON.parse(line) as PluginArgs & {
       readonly id: number;
       readonly stdin?: string;
     };

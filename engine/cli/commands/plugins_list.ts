@@ -1,5 +1,8 @@
+import type { PluginEntry } from "../../plugin_host/table.ts";
 import type { CommandFunction } from "../command.ts";
-import type { PLUGINS_LIST_FLAGS } from "../flags/other.ts";
+import type { PLUGINS_LIST_FLAGS } from "../flags/plugins.ts";
+import { printableLine } from "../printable.ts";
+import { textTable } from "../text_table.ts";
 
 /** `plugins list`: every key scheme and artifact kind, who provides it, and whether this version can. */
 export const pluginsListCommand: CommandFunction<typeof PLUGINS_LIST_FLAGS> = async ({
@@ -7,24 +10,27 @@ export const pluginsListCommand: CommandFunction<typeof PLUGINS_LIST_FLAGS> = as
   stdout,
   plugins,
 }) => {
-  const { entries } = await plugins();
+  const table = await plugins();
+  const entries = [...table.entries, ...table.programs()];
   if (flags.json) {
     stdout.write(`${JSON.stringify(entries, undefined, 2)}\n`);
     return 0;
   }
-  const rows = [
-    ["PROVIDES", "NAME", "PLUGIN", "STATE"],
-    ...entries.map(({ provides, name, plugin, available }) => [
-      provides,
-      name,
-      plugin,
-      available ? "available" : "not available in this version",
-    ]),
-  ];
-  const widths = [0, 1, 2].map((at) => Math.max(...rows.map((row) => (row[at] ?? "").length)));
-  for (const row of rows) {
-    const cells = row.map((cell, at) => cell.padEnd(widths[at] ?? 0));
-    stdout.write(`${cells.join("  ").trimEnd()}\n`);
+  const rows = entries.map((entry) => [
+    entry.provides,
+    entry.name,
+    entry.plugin,
+    sourceOf(entry),
+    entry.available ? "available" : "not available in this version",
+  ]);
+  for (const line of textTable(["PROVIDES", "NAME", "PLUGIN", "SOURCE", "STATE"], rows)) {
+    stdout.write(`${printableLine(line)}\n`);
   }
   return 0;
 };
+
+function sourceOf({ source, where, command = [] }: PluginEntry): string {
+  if (source !== "process") return source === "planned" ? "builtin" : source;
+  const program = command.join(" ");
+  return where === undefined ? program : `${program} (${where})`;
+}

@@ -19,9 +19,6 @@ export const REGISTRY_SERVE_FLAGS = {
   },
 } as const;
 
-/** The flags of `plugins list`. */
-export const PLUGINS_LIST_FLAGS = { json: { type: "bool", brief: "print JSON" } } as const;
-
 /** The flags of `version`. */
 export const VERSION_FLAGS = { json: { type: "bool", brief: "print JSON" } } as const;
 

@@ -1,6 +1,7 @@
 import { runCli } from "../../../engine/cli/run.ts";
 import { parsePluginManifest } from "../../../engine/plugin_host/manifest.ts";
 import { makePluginTable } from "../../../engine/plugin_host/table.ts";
+import { EXAMPLES } from "../../../examples/plugins/texts.ts";
 import { LINKS, MANIFEST } from "../../../plugins/builtin.ts";
 
 /** What one command line left behind. */
@@ -26,6 +27,7 @@ export async function cli(
     stderr: { write: (text) => stderr.push(text) },
     plugins: async (declared = []) =>
       makePluginTable(parsePluginManifest(MANIFEST), LINKS, { declared, path: env["PATH"] ?? "" }),
+    examples: async () => EXAMPLES,
   });
   return { code, stdout: stdout.join(""), stderr: stderr.join("") };
 }
