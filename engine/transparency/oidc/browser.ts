@@ -27,8 +27,8 @@ const OUT_OF_BAND = "urn:ietf:wg:oauth:2.0:oob";
  * Lets somebody log in by his browser, which comes back to this machine (RFC 8252, RFC 7636, OpenID Connect
  * Core §3.1); where there is none, he copies the code.
  *
- * @throws {CosignError} `LOGIN_REFUSED`, `LOGIN_EXPIRED` when nobody came in time, `LOGIN_FORGED` when what came was
- * not the issuer's answer to us, `IDENTITY_TOKEN_INVALID`, `IDENTITY_UNAVAILABLE`, `SERVICE_…`.
+ * @throws {CosignError} `LOGIN_REFUSED`, `LOGIN_FORGED` when what came was not the issuer's answer to us,
+ * `IDENTITY_TOKEN_INVALID`, `IDENTITY_UNAVAILABLE` when nobody brings a code, `SERVICE_…`.
  */
 export async function logInByBrowser(
   issuer: Issuer,
@@ -67,10 +67,10 @@ export async function logInByBrowser(
       attempt,
       signal,
     );
-    callback.respond("done");
+    await callback.respond("done");
     return loggedIn;
   } catch (error) {
-    callback.respond("failed");
+    await callback.respond("failed");
     throw error;
   }
 }
@@ -80,7 +80,7 @@ async function authorizationUrl(
   redirectUri: string,
   { state, nonce, verifier }: Attempt,
 ): Promise<string> {
-  const url = issuer.endpoint("authorization_endpoint");
+  const url = issuer.authorizationEndpoint();
   const parameters = {
     response_type: "code",
     client_id: issuer.client.client_id,

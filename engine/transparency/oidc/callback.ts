@@ -7,8 +7,8 @@ import { CosignError, describeError } from "../../model/errors.ts";
 /** What the browser brought back: with our state, the rest not believed. */
 export interface Callback {
   readonly parameters: URLSearchParams;
-  /** Says in the browser how it ended. Called once. */
-  readonly respond: (outcome: "done" | "failed") => void;
+  /** Says in the browser how it ended, and waits until that is on its way. Called once. */
+  readonly respond: (outcome: "done" | "failed") => Promise<void>;
 }
 
 /** Listens on this machine for the browser that comes back. Whoever opened it disposes of it. */
@@ -28,6 +28,7 @@ const ADDRESSES = ["127.0.0.1", "::1"];
 const PORT_ATTEMPTS = 5;
 const HEADERS_TIMEOUT_MS = 10_000;
 const MAX_HEADER_BYTES = 16_384;
+const SHOWN_WITHIN_MS = 1000;
 const PAGES = {
   done: "You are logged in. You may close this page.",
   failed: "The log-in failed: see the terminal. You may close this page.",
@@ -47,7 +48,7 @@ export async function listenForCallback(
   state: string,
 ): Promise<CallbackListener> {
   const url = parseRedirectUrl(redirectUrl ?? DEFAULT_REDIRECT_URL);
-  const { promise: answered, resolve } = Promise.withResolvers<Callback>();
+  const { promise: answered, resolve: answer } = Promise.withResolvers<Callback>();
   let isAnswered = false;
   let foreign = 0;
   const handle = (request: IncomingMessage, response: ServerResponse): void => {
@@ -64,9 +65,9 @@ export async function listenForCallback(
       return;
     }
     isAnswered = true;
-    resolve({
+    answer({
       parameters: asked.searchParams,
-      respond: (outcome) => page(response, outcome === "done" ? 200 : 400, outcome),
+      respond: (outcome) => finish(response, outcome),
     });
   };
   const { servers, port } = await openServers(url, handle);
@@ -181,6 +182,20 @@ function page(response: ServerResponse, status: number, text: keyof typeof PAGES
   response.end(
     `<!doctype html><html lang="en"><title>cosign-ts</title><body><p>${PAGES[text]}</p></body></html>\n`,
   );
+}
+
+/** Shows the last page. A browser that was closed meanwhile does not see it: nobody waits for it. */
+function finish(response: ServerResponse, outcome: "done" | "failed"): Promise<void> {
+  return new Promise((resolve) => {
+    const end = (): void => {
+      clearTimeout(timer);
+      resolve();
+    };
+    const timer = setTimeout(end, SHOWN_WITHIN_MS);
+    if (response.destroyed) return end();
+    response.once("finish", end).once("close", end);
+    page(response, outcome === "done" ? 200 : 400, outcome);
+  });
 }
 
 function withinTime<T>(

@@ -11,7 +11,7 @@ import {
 import { CosignError, hasCode } from "../../model/errors.ts";
 import { protocolError } from "../service.ts";
 import { acceptTokens, type Issuer, type LoggedIn } from "./issuer.ts";
-import { refusedLogIn } from "./oauth_error.ts";
+import { refusedLogIn, WHAT } from "./oauth_error.ts";
 import type { FullContext } from "./options.ts";
 import { CHALLENGE_METHOD, supportsPkce } from "./pkce.ts";
 
@@ -88,7 +88,7 @@ function invite(
   const url = URL.canParse(text) ? new URL(text) : undefined;
   if (!USER_CODE.test(user_code) || url === undefined || !/^https?:$/.test(url.protocol)) {
     throw protocolError(
-      { what: "log in", url: issuer },
+      { what: WHAT, url: issuer },
       "it gives no code and page that could be shown",
     );
   }

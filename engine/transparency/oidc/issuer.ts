@@ -19,7 +19,7 @@ import { CosignError } from "../../model/errors.ts";
 import { type IdentityToken, parseIdentityToken } from "../identity_token.ts";
 import { protocolError, type ServiceContext } from "../service.ts";
 import { ask, refuseOpenUrl } from "./ask.ts";
-import { explainOAuth } from "./oauth_error.ts";
+import { explainOAuth, WHAT } from "./oauth_error.ts";
 import type { IdentityOptions } from "./options.ts";
 
 /** Who somebody is, and his address. */
@@ -63,8 +63,8 @@ export interface Issuer {
   readonly send: (signal: AbortSignal, once?: "once") => Sending;
   /** Runs a step of a log-in: its errors say what the library found. */
   readonly step: <T>(run: () => Promise<T>) => Promise<T>;
-  /** An address of the metadata that a person is sent to. */
-  readonly endpoint: (name: "authorization_endpoint" | "token_endpoint") => URL;
+  /** Where a browser is sent to. @throws {CosignError} `SERVICE_PROTOCOL` when the metadata has no such address. */
+  readonly authorizationEndpoint: () => URL;
 }
 
 /**
@@ -84,8 +84,10 @@ export async function openIssuer(
   const checkAddress = (text: string): void => {
     if (new URL(text).protocol === "https:") return;
     if (isLoopbackHost(url.hostname) && isLoopbackHost(new URL(text).hostname)) return;
-    const call = { what: "log in", url: issuer };
-    throw protocolError(call, `it names "${redactUrl(text)}", which is no https URL`);
+    throw protocolError(
+      { what: WHAT, url: issuer },
+      `it names "${redactUrl(text)}", which is no https URL`,
+    );
   };
   const send = (whileWanted: AbortSignal, once?: "once"): Sending => {
     const retry = once === undefined ? services.retry : { ...services.retry, attempts: 1 };
@@ -121,10 +123,10 @@ export async function openIssuer(
     isOffline,
     send,
     step,
-    endpoint: (name) => {
-      const text = server[name];
+    authorizationEndpoint: () => {
+      const text = server.authorization_endpoint;
       if (text === undefined || !URL.canParse(text)) {
-        throw protocolError({ what: "log in", url: issuer }, `its metadata has no "${name}"`);
+        throw protocolError({ what: WHAT, url: issuer }, "it does not say where one logs in");
       }
       checkAddress(text);
       return new URL(text);
@@ -175,7 +177,7 @@ async function sendRequest(
     {
       method: method === "GET" ? "GET" : "POST",
       url,
-      what: "log in",
+      what: WHAT,
       headers,
       ...(body === undefined ? {} : { body: utf8(body.toString()) }),
     },

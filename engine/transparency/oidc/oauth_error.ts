@@ -11,6 +11,9 @@ import {
 import { CosignError } from "../../model/errors.ts";
 import { protocolError } from "../service.ts";
 
+/** What issuers are asked for, as it stands in a message behind "Cannot". */
+export const WHAT = "get an identity token";
+
 /** What can be done about the errors of RFC 6749 §4.1.2.1 and §5.2, and RFC 8628 §3.5. */
 const HINTS: Readonly<Record<string, string>> = {
   access_denied: "The log-in was refused there: try again, and agree",
@@ -47,7 +50,7 @@ export function explainOAuth(error: unknown, issuer: string): unknown {
   }
   if (error instanceof UnsupportedOperationError || error instanceof OperationProcessingError) {
     const isAboutToken = ABOUT_TOKEN.test(error.message) || TOKEN_CODES.has(error.code ?? "");
-    if (!isAboutToken) return protocolError({ what: "log in", url: issuer }, error.message);
+    if (!isAboutToken) return protocolError({ what: WHAT, url: issuer }, error.message);
     return new CosignError(
       "IDENTITY_TOKEN_INVALID",
       `Cannot use the identity token of "${issuer}": ${error.message}`,

@@ -1,5 +1,6 @@
 import type { AuthorizationServer } from "oauth4webapi";
 import { protocolError } from "../service.ts";
+import { WHAT } from "./oauth_error.ts";
 
 /** RFC 7636 §4.3: the only one that is used. */
 export const CHALLENGE_METHOD = "S256";
@@ -19,7 +20,7 @@ export function supportsPkce(server: AuthorizationServer): boolean {
 export function requirePkce(server: AuthorizationServer): void {
   if (supportsPkce(server)) return;
   throw protocolError(
-    { what: "log in", url: server.issuer },
+    { what: WHAT, url: server.issuer },
     `it does not say that it supports PKCE with ${CHALLENGE_METHOD}`,
   );
 }

@@ -118,6 +118,24 @@ describe("a log-in by browser", () => {
     expect(issuer.count("/token")).toBe(0);
   });
 
+  test("does not wait for a browser that was closed meanwhile", async () => {
+    const browser = new AbortController();
+    issuer.settings.instead = async ({ path }) => {
+      if (path !== "/token") return undefined;
+      browser.abort();
+      await Bun.sleep(50); // until the port has noticed
+      return undefined;
+    };
+    const openUrl = async (url: string): Promise<void> => {
+      const answer = await fetch(url, { redirect: "manual" });
+      const location = answer.headers.get("location") ?? "";
+      fetch(location, { signal: browser.signal }).catch(() => {});
+    };
+    const person = testPerson({ openUrl });
+    expect((await logIn(issuer.url, {}, { person })).email).toBe("mail@example.com");
+    expect(browser.signal.aborted).toBe(true);
+  });
+
   test("ends when its asker has gone, and closes the port", async () => {
     const asker = new AbortController();
     let back = "";
