@@ -1,4 +1,4 @@
-import { encodeBase64, parseBase64Either, parseUtf8, utf8 } from "../model/bytes.ts";
+import { encodeBase64, parseUtf8, utf8 } from "../model/bytes.ts";
 import { type DsseEnvelope, dsseJson, parseDsse } from "./dsse.ts";
 import type { SignatureMaterial } from "./evidence.ts";
 import { encodeGoJson, isObject, type Json } from "./go_json.ts";
@@ -96,13 +96,13 @@ export function parseBundle(bytes: Uint8Array): Bundle {
   if (named.length !== 1 || !isObject(named[0])) {
     throw new SyntaxError("The bundle must name one public key or one certificate");
   }
-  const hint = isObject(publicKey) ? publicKey["hint"] : undefined;
+  const hint = witnesses.message("publicKey")?.only("hint").text("hint") ?? "";
   return {
     version,
     content: parseContent(root["dsseEnvelope"], root["messageSignature"]),
     material: publicKey === undefined ? "certificate" : "public-key",
-    certificates: parseCertificates(version, certificate, x509CertificateChain),
-    ...(typeof hint === "string" ? { keyHint: hint } : {}),
+    certificates: parseCertificates(version, witnesses),
+    ...(hint === "" ? {} : { keyHint: hint }),
     logEntries: witnesses.messages("tlogEntries", MAX_WITNESSES).map(parseBundleEntry),
     timestamps:
       witnesses
@@ -164,16 +164,19 @@ function parseContent(envelope: unknown, message: unknown): Bundle["content"] {
   if ((envelope === undefined) === (message === undefined)) {
     throw new SyntaxError("The bundle must hold one of dsseEnvelope and messageSignature");
   }
-  return envelope === undefined
-    ? parseMessageSignature(message)
-    : { kind: "dsse", envelope: parseDsse(envelope) };
+  if (envelope === undefined) {
+    return parseMessageSignature(new ProtobufMessage(message, "The bundle's messageSignature"));
+  }
+  const parts = new ProtobufMessage(envelope, "The bundle's dsseEnvelope");
+  parts.only("payload", "payloadType", "signatures");
+  for (const each of parts.messages("signatures", Infinity)) each.only("sig", "keyid");
+  return { kind: "dsse", envelope: parseDsse(envelope) };
 }
 
-function parseMessageSignature(message: unknown): Bundle["content"] {
-  if (!isObject(message)) throw new SyntaxError("The bundle's messageSignature is no JSON object");
-  const signature = parseBytes(message["signature"], "signature");
-  const { messageDigest } = message;
-  const digest = isObject(messageDigest) ? parseMessageDigest(messageDigest) : undefined;
+function parseMessageSignature(message: ProtobufMessage): Bundle["content"] {
+  const signature = message.only("messageDigest", "signature").bytes("signature");
+  if (signature.length === 0) throw new SyntaxError("The bundle lacks its signature");
+  const digest = parseMessageDigest(message.message("messageDigest"));
   return {
     kind: "message-signature",
     signature,
@@ -182,47 +185,42 @@ function parseMessageSignature(message: unknown): Bundle["content"] {
 }
 
 /** cosign 3.1 writes an empty one where the message was not hashed. */
-function parseMessageDigest(value: Record<string, unknown>): MessageDigest | undefined {
-  const { algorithm, digest } = value;
-  if (algorithm === undefined && digest === undefined) return undefined;
+function parseMessageDigest(message: ProtobufMessage | undefined): MessageDigest | undefined {
+  message?.only("algorithm", "digest");
+  if (message === undefined || !(message.has("algorithm") || message.has("digest")))
+    return undefined;
+  const algorithm = message.text("algorithm");
   const known = (["sha256", "sha384", "sha512"] as const).find(
     (name) => DIGEST_NAMES[name] === algorithm,
   );
   if (known === undefined) {
     throw new SyntaxError(
-      `The bundle names the digest ${JSON.stringify(algorithm)?.slice(0, 80)}, expected SHA2_256, SHA2_384 or SHA2_512`,
+      `The bundle names the digest ${JSON.stringify(algorithm.slice(0, 80))}, expected SHA2_256, SHA2_384 or SHA2_512`,
     );
   }
-  return { algorithm: known, digest: parseBytes(digest, "digest") };
+  const digest = message.bytes("digest");
+  if (digest.length === 0) throw new SyntaxError("The bundle lacks its digest");
+  return { algorithm: known, digest };
 }
 
 function parseCertificates(
   version: Bundle["version"],
-  certificate: unknown,
-  chain: unknown,
+  material: ProtobufMessage,
 ): readonly Uint8Array[] {
+  const chain = material.message("x509CertificateChain")?.only("certificates");
   if (chain !== undefined && version === "0.3") {
     throw new SyntaxError("The bundle has an x509CertificateChain, which version 0.3 has not");
   }
-  const listed = isObject(chain) ? chain["certificates"] : undefined;
-  const raw = certificate === undefined ? (chain === undefined ? [] : listed) : [certificate];
-  if (!Array.isArray(raw) || (chain !== undefined && raw.length === 0)) {
+  const listed = chain?.messages("certificates", MAX_CERTIFICATES);
+  if (listed?.length === 0) {
     throw new SyntaxError("The bundle has a certificate chain without certificates");
   }
-  if (raw.length > MAX_CERTIFICATES) {
-    throw new SyntaxError(
-      `The bundle has ${raw.length} certificates, at most ${MAX_CERTIFICATES} are read`,
-    );
-  }
-  return raw.map((each) => parseBytes(isObject(each) ? each["rawBytes"] : undefined, "rawBytes"));
-}
-
-/** Bytes as protobuf's JSON has them: either alphabet of base64, with its padding or without. */
-function parseBytes(value: unknown, name: string): Uint8Array {
-  if (typeof value !== "string" || value === "")
-    throw new SyntaxError(`The bundle lacks its ${name}`);
-  const plain = value.replace(/={1,2}$/, "");
-  return parseBase64Either(plain.padEnd(Math.ceil(plain.length / 4) * 4, "="));
+  const certificate = material.message("certificate");
+  return (listed ?? (certificate === undefined ? [] : [certificate])).map((each) => {
+    const der = each.only("rawBytes").bytes("rawBytes");
+    if (der.length === 0) throw new SyntaxError("The bundle lacks a certificate's rawBytes");
+    return der;
+  });
 }
 
 function decode(bytes: Uint8Array): string {

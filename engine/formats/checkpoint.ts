@@ -47,10 +47,17 @@ export function parseCheckpoint(note: string): Checkpoint {
   return { origin, treeSize, rootHash, signed: utf8(text), signatures: lines.map(parseSignature) };
 }
 
-/** The signatures that may be those of a key. @param keyId Its first four bytes are compared. */
+/**
+ * The signatures that may be those of the log with a key: under its name, with the first bytes of its id.
+ *
+ * @param keyId Its first four bytes are compared.
+ */
 export function signaturesBy(checkpoint: Checkpoint, keyId: Uint8Array): readonly NoteSignature[] {
   const hint = keyId.subarray(0, HINT_BYTES);
-  return checkpoint.signatures.filter(({ keyHint }) => equalBytes(keyHint, hint));
+  const { origin, signatures } = checkpoint;
+  // A shard of Rekor v1 is called "rekor.example - 123", and signs as "rekor.example".
+  const isName = (name: string) => name === origin || origin.startsWith(`${name} - `);
+  return signatures.filter(({ name, keyHint }) => equalBytes(keyHint, hint) && isName(name));
 }
 
 function parseSignature(line: string): NoteSignature {

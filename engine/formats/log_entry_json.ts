@@ -23,6 +23,7 @@ export function parseBundleEntry(message: ProtobufMessage): LogEntry {
     ?.only("signedEntryTimestamp")
     .bytes("signedEntryTimestamp");
   const proof = message.message("inclusionProof");
+  if (kind === undefined) throw new SyntaxError("The log entry has no kindVersion");
   const body = message.bytes("canonicalizedBody");
   if (body.length === 0) throw new SyntaxError("The log entry has no canonicalizedBody");
   const integratedTime = message.count("integratedTime");
@@ -30,9 +31,7 @@ export function parseBundleEntry(message: ProtobufMessage): LogEntry {
     logIndex: message.count("logIndex"),
     logId: message.message("logId")?.only("keyId").bytes("keyId") ?? new Uint8Array(),
     body,
-    ...(kind === undefined
-      ? {}
-      : { kindVersion: { kind: kind.text("kind"), version: kind.text("version") } }),
+    kindVersion: { kind: kind.text("kind"), version: kind.text("version") },
     ...(integratedTime === 0 ? {} : { integratedTime }),
     ...(promise === undefined ? {} : { promise }),
     ...(proof === undefined ? {} : { proof: parseProof(proof) }),

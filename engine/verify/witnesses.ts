@@ -64,8 +64,7 @@ function verifyEntries(
     }
     try {
       const found = verifyLogEntry(entry, about, logs, logEvidence);
-      const isKnown = verified.some(({ log }) => equalBytes(log.keyId, found.log.keyId));
-      if (!isKnown) verified.push(found);
+      if (!verified.some(({ log }) => isSameLog(log, found.log))) verified.push(found);
     } catch (error) {
       if (!hasCode(error, "LOG_UNTRUSTED")) throw error;
       untrusted ??= error;
@@ -87,7 +86,8 @@ function verifyTimestamps(
 ): Pick<Witnesses, "timestamps" | "warnings"> {
   const timestamps: VerifiedTimestamp[] = [];
   const refusals: CosignError[] = [];
-  for (const response of responses) {
+  for (const [i, response] of responses.entries()) {
+    if (responses.slice(0, i).some((other) => equalBytes(other, response))) continue;
     try {
       timestamps.push(verifyOne(response, stamped, timestampAuthorities));
     } catch (error) {
@@ -95,14 +95,14 @@ function verifyTimestamps(
       refusals.push(error);
     }
   }
-  const authorities = new Set(timestamps.map(({ authority }) => authority));
+  const count = countAuthorities(timestamps);
   const [first] = refusals;
-  if (authorities.size < timestampThreshold || (timestamps.length === 0 && first !== undefined)) {
+  if (count < timestampThreshold || (timestamps.length === 0 && first !== undefined)) {
     throw (
       first ??
       new CosignError(
         "TIMESTAMP_MISSING",
-        `failed to verify timestamps: threshold not met for verified signed timestamps: ${authorities.size} < ${timestampThreshold}`,
+        `failed to verify timestamps: threshold not met for verified signed timestamps: ${count} < ${timestampThreshold}`,
       )
     );
   }
@@ -110,6 +110,26 @@ function verifyTimestamps(
     timestamps,
     warnings: refusals.map(({ message }) => `A timestamp does not count: ${message}`),
   };
+}
+
+/** CVE-2026-49834: entries of one log are one witness, also under a key that it had before. */
+function isSameLog(one: TrustedLog, other: TrustedLog): boolean {
+  return (
+    equalBytes(one.keyId, other.keyId) || (one.baseUrl !== "" && one.baseUrl === other.baseUrl)
+  );
+}
+
+/** The same of authorities: a trusted root may list one with each of its certificates. */
+function countAuthorities(timestamps: readonly VerifiedTimestamp[]): number {
+  const counted: TrustedAuthority[] = [];
+  for (const { authority } of timestamps) {
+    if (!counted.some((other) => isSameAuthority(other, authority))) counted.push(authority);
+  }
+  return counted.length;
+}
+
+function isSameAuthority(one: TrustedAuthority, other: TrustedAuthority): boolean {
+  return one === other || (one.uri !== "" && one.uri === other.uri);
 }
 
 function verifyOne(
