@@ -298,6 +298,25 @@ describe("the source of identities", () => {
     expect((await source.token(signal)).email).toBe("mail@example.com");
   });
 
+  test("keeps to itself what goes wrong after its asker has gone", async () => {
+    const faults: unknown[] = [];
+    const onFault = (fault: unknown): void => {
+      faults.push(fault);
+    };
+    process.on("unhandledRejection", onFault);
+    try {
+      issuer.settings.instead = () => new Response("no", { status: 404 });
+      const source = await openTestIdentity(issuer.url);
+      const late = source.token(AbortSignal.abort());
+      await expect(late).rejects.toMatchObject({ code: "CANCELLED" });
+      await source[Symbol.asyncDispose]();
+      await Bun.sleep(10); // a rejection that nobody handles is told of later
+      expect(faults).toEqual([]);
+    } finally {
+      process.off("unhandledRejection", onFault);
+    }
+  });
+
   test("gives nothing any more when it is closed", async () => {
     const source = await openTestIdentity(issuer.url);
     await source[Symbol.asyncDispose]();
