@@ -23,13 +23,17 @@ export function pause(ms: number, signal?: AbortSignal): Promise<void> {
   });
 }
 
-/** Waits for `promise`, or until `signal` fires. @throws {CosignError} why it fired. */
+/**
+ * Waits for `promise`, or until `signal` fires; what goes wrong with it afterwards is nobody's fault any more.
+ *
+ * @throws {CosignError} why `signal` fired.
+ */
 export function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
   if (signal === undefined) return promise;
   return new Promise((resolve, reject) => {
     const onAbort = (): void => reject(abortReason(signal, "Cannot wait"));
+    promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", onAbort));
     if (signal.aborted) return onAbort();
     signal.addEventListener("abort", onAbort, { once: true });
-    promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", onAbort));
   });
 }

@@ -71,10 +71,7 @@ export async function openIdentity(
       if (closing.signal.aborted) throw new TypeError("The source of identities is closed");
       const leftMs = (held?.expiresAt.getTime() ?? 0) - full.clock.now().getTime();
       if (held !== undefined && leftMs > LEAST_LEFT_MS) return held;
-      if (renewal === undefined) {
-        renewal = renew();
-        renewal.catch(() => {}); // whoever asked may have gone
-      }
+      renewal ??= renew();
       return await unlessAborted(renewal, signal);
     },
     needsPerson: flow === "normal" || flow === "device",
