@@ -3,12 +3,13 @@ import { parseBundle } from "../formats/bundle.ts";
 import { type DsseEnvelope, parseDsse } from "../formats/dsse.ts";
 import { encodeGoJson, isObject, type Json } from "../formats/go_json.ts";
 import { ANNOTATION, BUNDLE_MEDIA_PREFIX, MEDIA } from "../formats/media_types.ts";
+import { encodeSignedTimestamp } from "../formats/timestamp.ts";
 import { encodeBase64, parseUtf8 } from "../model/bytes.ts";
 import { CosignError, describeError } from "../model/errors.ts";
 import type { Subject } from "../model/subject.ts";
 import type { SharedWriteOptions } from "../registry/store.ts";
 import { attachAttestationTag } from "./attestation_tag.ts";
-import { attachBundleBytes } from "./bundle_referrer.ts";
+import { attachBundle } from "./bundle_referrer.ts";
 import { appendCompanionLayer } from "./companion_image.ts";
 import { companionTag } from "./companion_tag.ts";
 import { predicateOf } from "./download.ts";
@@ -37,16 +38,14 @@ export async function attachForeignSignature(
   options: SharedWriteOptions,
 ): Promise<void> {
   const { payload: content, timestampResponse, rekorBundle } = foreign;
-  const timestamp =
-    timestampResponse === undefined
-      ? undefined
-      : encodeGoJson({ SignedRFC3161Timestamp: encodeBase64(timestampResponse) });
   const annotations: Record<string, string> = { [ANNOTATION.signature]: foreign.signature };
   if (foreign.certificate !== undefined) {
     annotations[ANNOTATION.certificate] = foreign.certificate;
     annotations[ANNOTATION.chain] = foreign.chain ?? "";
   }
-  if (timestamp !== undefined) annotations[ANNOTATION.timestamp] = timestamp;
+  if (timestampResponse !== undefined) {
+    annotations[ANNOTATION.timestamp] = encodeSignedTimestamp(timestampResponse);
+  }
   if (rekorBundle !== undefined) annotations[ANNOTATION.rekorBundle] = encodeGoJson(rekorBundle);
   const descriptor = {
     mediaType: MEDIA.simpleSigning,
@@ -80,7 +79,7 @@ export async function attachForeignBundle(
   if (predicateType === undefined) {
     throw new CosignError("BUNDLE_INVALID", "unable to understand bundle envelope statement");
   }
-  await attachBundleBytes(subject, bytes, stores, { ...options, predicateType });
+  await attachBundle(subject, bytes, stores, { ...options, predicateType });
   return true;
 }
 

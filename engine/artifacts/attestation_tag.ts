@@ -51,6 +51,8 @@ export interface TagAttestation {
   readonly predicateType: string;
   /** Whether the layer says what it holds: cosign does since 2.0. */
   readonly isAnnotated: boolean;
+  /** What vouches for the signature, as `materialAnnotations()` makes it. */
+  readonly annotations?: Readonly<Record<string, string>>;
 }
 
 /** What became of the attestations that lay at the tag before. */
@@ -83,6 +85,7 @@ export async function attachAttestationTag(
     sizeBytes: content.length,
     annotations: {
       [ANNOTATION.signature]: "",
+      ...attestation.annotations,
       ...(attestation.isAnnotated ? { [ANNOTATION.predicateType]: predicateType } : {}),
     },
   };

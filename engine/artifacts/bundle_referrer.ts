@@ -1,13 +1,11 @@
-import { digestOf, sha256 } from "../crypto/hash.ts";
-import { encodeKeyBundle, materialOf, parseBundle } from "../formats/bundle.ts";
-import type { DsseEnvelope } from "../formats/dsse.ts";
+import { digestOf } from "../crypto/hash.ts";
+import { materialOf, parseBundle } from "../formats/bundle.ts";
 import type { Evidence } from "../formats/evidence.ts";
 import { ANNOTATION, BUNDLE_MEDIA_PREFIX, MEDIA, SIGN_PREDICATE } from "../formats/media_types.ts";
 import { encodeBundleManifest } from "../formats/oci_manifest.ts";
 import { utf8 } from "../model/bytes.ts";
 import type { Descriptor } from "../model/descriptor.ts";
 import { CosignError, describeError, type ErrorReport } from "../model/errors.ts";
-import type { PublicKey } from "../model/key.ts";
 import type { Subject } from "../model/subject.ts";
 import type { Store } from "../registry/store.ts";
 import { type Gathered, gatherEach } from "./gathered.ts";
@@ -70,22 +68,11 @@ export interface AttachBundleOptions {
   readonly signal?: AbortSignal;
 }
 
-/** Puts a signed envelope beside a subject, as {@link attachBundleBytes} does with a whole bundle. */
-export async function attachBundle(
-  subject: Subject,
-  envelope: DsseEnvelope,
-  key: PublicKey,
-  stores: Stores,
-  options: AttachBundleOptions,
-): Promise<void> {
-  await attachBundleBytes(subject, encodeBundle(envelope, key), stores, options);
-}
-
 /**
  * Puts a bundle of version 0.3 beside a subject, with a manifest that refers to the subject, made known by
  * the referrers API or by its fallback tag.
  */
-export async function attachBundleBytes(
+export async function attachBundle(
   subject: Subject,
   bundle: Uint8Array,
   stores: Stores,
@@ -119,11 +106,6 @@ export async function attachBundleBytes(
   };
   await store.pushManifest(manifest, MEDIA.ociManifest, descriptor.digest, undefined, signal);
   await store.announceReferrer(subject.digest, descriptor, options);
-}
-
-/** The bundle of an envelope that `key` signed; its hint is the digest of the key, as cosign's. */
-export function encodeBundle(envelope: DsseEnvelope, key: PublicKey): Uint8Array {
-  return encodeKeyBundle(envelope, sha256(key.spki));
 }
 
 type Likelihood = "signature" | "bundle" | "other";

@@ -12,6 +12,7 @@ import type { PublicKey } from "../model/key.ts";
 import type { Subject } from "../model/subject.ts";
 import { updateSharedManifest } from "../registry/shared_manifest.ts";
 import type { Store, StoredManifest } from "../registry/store.ts";
+import { findSigner, materialFor, messageContent, type SignerPolicy } from "../verify/signer.ts";
 import { companionLayers, composeCompanion } from "./companion_image.ts";
 import { companionTag } from "./companion_tag.ts";
 import type { Conventions } from "./conventions.ts";
@@ -63,18 +64,27 @@ export async function gatherSignatureTag(
 export interface TagSignature {
   readonly payload: Uint8Array;
   readonly signature: Uint8Array;
+  /** What vouches for the signature, as `materialAnnotations()` makes it. */
+  readonly annotations?: Readonly<Record<string, string>>;
 }
 
-/** The signature of `payload` by `key` that lies at the tag already, if there is one: then none is added. */
+/** The signature of `payload` that lies at the tag already and satisfies a policy, if there is one. */
 export function findSignature(
   gathered: Gathered,
   payload: Uint8Array,
-  key: PublicKey,
+  policy: SignerPolicy,
 ): Uint8Array | undefined {
   const digest = digestOf(payload);
-  for (const { content, source } of gathered.evidence) {
+  for (const { content, source, material } of gathered.evidence) {
     if (content.kind !== "simple-signing" || source.layerDigest !== digest) continue;
-    if (isSignedBy(key, payload, content.signature)) return content.signature;
+    const { signature } = content;
+    try {
+      const evidence = material === undefined ? {} : { material };
+      findSigner(messageContent(payload), [signature], materialFor(evidence, policy), policy);
+      return signature;
+    } catch (error) {
+      if (!(error instanceof CosignError)) throw error; // whatever it is, it is not that
+    }
   }
   return undefined;
 }
@@ -88,7 +98,7 @@ export function findSignature(
  */
 export async function attachSignatureTag(
   subject: Subject,
-  { payload, signature }: TagSignature,
+  { payload, signature, annotations }: TagSignature,
   key: PublicKey,
   stores: Stores,
   options: { readonly idle: (ms: number) => Promise<void>; readonly signal?: AbortSignal },
@@ -100,7 +110,7 @@ export async function attachSignatureTag(
     mediaType: MEDIA.simpleSigning,
     digest: digestOf(payload),
     sizeBytes: payload.length,
-    annotations: { [ANNOTATION.signature]: encodeBase64(signature) },
+    annotations: { [ANNOTATION.signature]: encodeBase64(signature), ...annotations },
   };
   await store.pushBlob(payload, layer.digest, options.signal);
   let state: "written" | "present" = "present";
@@ -133,10 +143,14 @@ function isSameSignature(
   key: PublicKey,
 ): boolean {
   if (existing.digest !== ours.digest || existing.mediaType !== ours.mediaType) return false;
-  const theirs = existing.annotations?.[ANNOTATION.signature];
-  if (theirs === ours.annotations?.[ANNOTATION.signature]) return true;
-  const more = Object.keys(existing.annotations ?? {}).length > 1;
-  if (theirs === undefined || more) return false;
+  const { [ANNOTATION.signature]: theirs, ...others } = existing.annotations ?? {};
+  const { [ANNOTATION.signature]: own, ...wanted } = ours.annotations ?? {};
+  if (theirs === own) return true;
+  const names = Object.keys(wanted);
+  const isSame =
+    names.length === Object.keys(others).length &&
+    names.every((name) => others[name] === wanted[name]);
+  if (theirs === undefined || !isSame) return false;
   const signature = parseSignature(theirs);
   return signature !== undefined && isSignedBy(key, payload, signature);
 }

@@ -4,11 +4,12 @@ import { reportError } from "../model/errors.ts";
 import type { AttestJob } from "../model/job.ts";
 import type { Subject } from "../model/subject.ts";
 import type { SignatureFact, SubjectVerdict } from "../model/verdict.ts";
-import type { Signer } from "../plugin_host/contract.ts";
 import { type Attested, attest } from "../sign/attest.ts";
+import type { Signing } from "../sign/vouch.ts";
 import { type JobScope, SUBJECTS_AT_ONCE } from "./job_context.ts";
 import { worst } from "./judge_tree.ts";
 import { type Outcome, refusalOf } from "./outcome.ts";
+import { signingOf } from "./signing_of.ts";
 
 /**
  * Attests a target: its manifest, and with `recursive` every child of it.
@@ -20,12 +21,12 @@ export async function runAttestJob(
   scope: JobScope,
   notes: string[],
 ): Promise<{ readonly subjects: readonly SubjectVerdict[]; readonly outcome: Outcome }> {
-  const signer = scope.context.keys.signer(job.key);
+  const signing = signingOf(job, scope.context);
   const { stores, signal } = scope;
   const limit = pLimit(SUBJECTS_AT_ONCE);
   const running: Promise<SubjectVerdict>[] = [];
   for await (const subject of resolve(job.target, stores, { ...job, signal })) {
-    running.push(limit(() => attestSubject(subject, job, signer, scope, notes)));
+    running.push(limit(() => attestSubject(subject, job, signing, scope, notes)));
   }
   const subjects = await Promise.all(running);
   return { subjects, outcome: worst(subjects) };
@@ -34,7 +35,7 @@ export async function runAttestJob(
 async function attestSubject(
   subject: Subject,
   job: AttestJob,
-  signer: Signer,
+  signing: Signing,
   scope: JobScope,
   notes: string[],
 ): Promise<SubjectVerdict> {
@@ -49,7 +50,7 @@ async function attestSubject(
   try {
     for (const format of job.formats) {
       const options = { ...job, now: context.now(), idle: context.idle, signal };
-      const attested = await attest(subject, format, signer, stores, options);
+      const attested = await attest(subject, format, signing, stores, options);
       tellReplaced(attested, notes);
       const { made, attestation, ...fact } = attested.fact;
       signatures.push(job.returnMade ? attested.fact : fact);

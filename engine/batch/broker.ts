@@ -1,4 +1,5 @@
 import type { Answer, Shared, Turn } from "../io/shared.ts";
+import type { KeyHost } from "../keys/key_ring.ts";
 import {
   type CosignError,
   type ErrorReport,
@@ -7,13 +8,6 @@ import {
 } from "../model/errors.ts";
 import { Recent } from "./_recent.ts";
 import type { FromWorker, Question, Reply, Settlement, ToWorker } from "./messages.ts";
-
-/** Asks a hosted key for a signature. */
-export type SignHosted = (
-  uri: string,
-  message: Uint8Array,
-  signal?: AbortSignal,
-) => Promise<Uint8Array>;
 
 /** Answers whose expiry is remembered: those of services, many times over. */
 const REMEMBERED_ANSWERS = 1024;
@@ -26,14 +20,14 @@ export class Broker {
   /** For the main thread's own use. */
   readonly shared: Shared;
   readonly #inner: Shared;
-  readonly #signHosted: SignHosted;
+  readonly #keyHost: KeyHost;
   readonly #connections: Set<Connection> = new Set();
   /** Until when an answer may be kept by those who got it; what is not here is not kept. */
   readonly #keepUntilMs: Recent<number> = new Recent(REMEMBERED_ANSWERS);
 
-  constructor(inner: Shared, signHosted: SignHosted) {
+  constructor(inner: Shared, keyHost: KeyHost) {
     this.#inner = inner;
-    this.#signHosted = signHosted;
+    this.#keyHost = keyHost;
     this.shared = {
       once: (key, compute, signal) => this.#once(key, compute, signal),
       forget: (key, value) => this.#forget(key, value),
@@ -50,7 +44,7 @@ export class Broker {
       },
       forget: (key, value) => this.#forget(key, value),
       turn: (name, signal) => this.#inner.turn(name, signal),
-      sign: this.#signHosted,
+      keyHost: this.#keyHost,
       closed: () => this.#connections.delete(connection),
     });
     this.#connections.add(connection);
@@ -81,7 +75,7 @@ interface Services {
   ) => Promise<{ readonly value: unknown; readonly keepUntilMs: number }>;
   readonly forget: (key: string, value: unknown) => void;
   readonly turn: (name: string, signal: AbortSignal) => Promise<Turn>;
-  readonly sign: SignHosted;
+  readonly keyHost: KeyHost;
   readonly closed: () => void;
 }
 
@@ -141,7 +135,12 @@ export class Connection {
   async #answer(id: number, question: Question, signal: AbortSignal): Promise<Reply | undefined> {
     if (question.ask === "sign") {
       const { uri, message } = question;
-      return { reply: "signature", signature: await this.#services.sign(uri, message, signal) };
+      const signature = await this.#services.keyHost.sign(uri, message, signal);
+      return { reply: "signature", signature };
+    }
+    if (question.ask === "lease") {
+      const { uri, ended } = question;
+      return { reply: "leased", key: await this.#services.keyHost.lease(uri, ended, signal) };
     }
     if (question.ask === "turn") {
       const turn = await this.#services.turn(question.name, signal);

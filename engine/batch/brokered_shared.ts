@@ -1,4 +1,5 @@
 import type { Answer, Shared, Turn } from "../io/shared.ts";
+import type { KeyHost, RunKey } from "../keys/key_ring.ts";
 import { errorFromReport, reportError } from "../model/errors.ts";
 import { Recent } from "./_recent.ts";
 import type { FromWorker, Question, Reply, ToWorker } from "./messages.ts";
@@ -12,7 +13,7 @@ interface Kept {
 }
 
 /** A worker's side of what the threads of a run share: it asks the main thread. */
-export class BrokeredShared implements Shared {
+export class BrokeredShared implements Shared, KeyHost {
   readonly #send: (message: FromWorker) => void;
   readonly #nowMs: () => number;
   readonly #asked: Map<number, (reply: Reply) => void> = new Map();
@@ -84,6 +85,14 @@ export class BrokeredShared implements Shared {
     const { reply } = await this.#ask({ ask: "sign", uri, message }, signal);
     if (reply.reply !== "signature") throw new TypeError(`Expected a signature: ${reply.reply}`);
     return reply.signature;
+  }
+
+  /** A key and its certificate, which the main thread has got. @throws {CosignError} as a lease does. */
+  async lease(uri: string, ended?: Uint8Array, signal?: AbortSignal): Promise<RunKey> {
+    const question = { ask: "lease", uri, ...(ended === undefined ? {} : { ended }) } as const;
+    const { reply } = await this.#ask(question, signal);
+    if (reply.reply !== "leased") throw new TypeError(`Expected a lease: ${reply.reply}`);
+    return reply.key;
   }
 
   #keep(key: string, value: unknown, untilMs: number): void {

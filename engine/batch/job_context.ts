@@ -5,6 +5,7 @@ import type { Shared } from "../io/shared.ts";
 import type { KeyRing } from "../keys/key_ring.ts";
 import type { SignatureFormat, TrustDemands } from "../model/policy.ts";
 import type { Registry } from "../registry/session.ts";
+import type { Vouching } from "../sign/open_vouching.ts";
 import type { ServiceContext } from "../transparency/service.ts";
 
 /** What a thread has for all of its jobs. */
@@ -17,6 +18,8 @@ export interface JobContext {
   readonly search?: { readonly url: string; readonly services: ServiceContext };
   /** The same for jobs that name a root of their own. */
   readonly namedRoots?: ReadonlyMap<string, TrustedRoot>;
+  /** With what signatures are vouched for, and by whom where a job names nobody else; absent: by nobody. */
+  readonly vouching?: Vouching;
   readonly conventions: Conventions;
   readonly shared: Shared;
   readonly signal: AbortSignal;

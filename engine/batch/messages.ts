@@ -1,3 +1,4 @@
+import type { RunKey } from "../keys/key_ring.ts";
 import type { ErrorReport } from "../model/errors.ts";
 import type { Job } from "../model/job.ts";
 import type { Verdict } from "../model/verdict.ts";
@@ -7,7 +8,8 @@ import type { PROTOCOL } from "./run_setup.ts";
 export type Question =
   | { readonly ask: "once"; readonly key: string }
   | { readonly ask: "turn"; readonly name: string }
-  | { readonly ask: "sign"; readonly uri: string; readonly message: Uint8Array };
+  | { readonly ask: "sign"; readonly uri: string; readonly message: Uint8Array }
+  | { readonly ask: "lease"; readonly uri: string; readonly ended?: Uint8Array };
 
 /** The answer to a {@link Question}. Errors cross as data: a thread drops their class and code. */
 export type Reply =
@@ -18,6 +20,7 @@ export type Reply =
   /** `turn`: it is the asking thread's; it ends with `release`. */
   | { readonly reply: "granted" }
   | { readonly reply: "signature"; readonly signature: Uint8Array }
+  | { readonly reply: "leased"; readonly key: RunKey }
   | { readonly reply: "error"; readonly error: ErrorReport };
 
 /** How a computation that the main thread left to a worker ended. */

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { CosignError, type ErrorReport, reportError } from "../model/errors.ts";
 import type { Job, SignJob, Target, VerifyJob } from "../model/job.ts";
+import type { SignatureFormat } from "../model/policy.ts";
 import { parseReference, parseRegistry, parseRepository } from "../model/reference.ts";
 import type { Registry } from "../registry/session.ts";
 import { type Listed, listRegistry, listRepository } from "./discovery.ts";
@@ -47,7 +48,6 @@ export function checkPlan(manifest: BatchManifest, flags: BatchFlags): readonly 
       checkName(target);
       settle({ target, flags, ...manifest });
     } catch (error) {
-      if (error instanceof CosignError && error.code === "LOG_UNAVAILABLE") throw error;
       if (!(error instanceof SyntaxError) && !(error instanceof CosignError)) throw error;
       problems.push({ path, message: error.message });
     }
@@ -58,24 +58,43 @@ export function checkPlan(manifest: BatchManifest, flags: BatchFlags): readonly 
 /** What jobs need, each once, as the jobs will name it. */
 export interface Needs {
   readonly keys: readonly string[];
-  /** Trusted roots; the run's own is `undefined`. */
+  /** Trusted roots to verify against; the run's own is `undefined`. */
   readonly roots: readonly (string | undefined)[];
-  /** Whether a transparency log is demanded. */
+  /** Whether a transparency log is demanded of what is verified. */
   readonly logs: boolean;
+  /** In which something is signed. */
+  readonly formats: readonly SignatureFormat[];
+  /** Whether anybody vouches for what is signed. */
+  readonly isVouched: boolean;
+  /** Whether the run's own logs get it. */
+  readonly upload: boolean;
 }
 
 /** What a manifest's jobs need. */
 export function needsOfManifest(manifest: BatchManifest, flags: BatchFlags, base: string): Needs {
+  const jobs = manifest.targets.map((target) => settle({ target, flags, base, ...manifest }));
+  return needsOf(jobs);
+}
+
+/** What jobs need. */
+export function needsOf(jobs: readonly JobSettings[]): Needs {
   const keys = new Set<string>();
   const roots = new Set<string | undefined>();
-  let logs = false;
-  for (const target of manifest.targets) {
-    const needs = needsOf(settle({ target, flags, base, ...manifest }));
-    for (const key of needs.keys) keys.add(key);
-    for (const root of needs.roots) roots.add(root);
-    logs ||= needs.logs;
+  const formats = new Set<SignatureFormat>();
+  const does = { logs: false, isVouched: false, upload: false };
+  for (const job of jobs) {
+    for (const key of job.op === "sign" ? [job.key] : job.keys) keys.add(key);
+    if (job.op === "sign") {
+      const { transparency } = job;
+      for (const format of job.formats) formats.add(format);
+      does.isVouched ||= transparency !== undefined;
+      does.upload ||= transparency?.upload === true && transparency.rekorUrl === undefined;
+    } else if (job.demands !== undefined) {
+      roots.add(job.demands.root);
+      does.logs ||= job.demands.logThreshold > 0;
+    }
   }
-  return { keys: [...keys], roots: [...roots], logs };
+  return { keys: [...keys], roots: [...roots], formats: [...formats], ...does };
 }
 
 /** The kinds of artifacts that a manifest names. */
@@ -84,14 +103,6 @@ export function kindsOfManifest(manifest: BatchManifest): readonly string[] {
     "kind" in target && target.kind !== undefined ? [target.kind] : [],
   );
   return [...new Set(kinds)];
-}
-
-/** What a job needs. */
-export function needsOf(job: JobSettings): Needs {
-  if (job.op === "sign") return { keys: [job.key], roots: [], logs: false };
-  const { keys, demands } = job;
-  if (demands === undefined) return { keys, roots: [], logs: false };
-  return { keys, roots: [demands.root], logs: demands.logThreshold > 0 };
 }
 
 /** How many jobs a manifest has; nothing when that is known only by listing. */

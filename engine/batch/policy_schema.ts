@@ -24,6 +24,16 @@ export interface ManifestTransparency {
   readonly timestamps?: number;
 }
 
+/** Who vouches for the signatures of a target, beside who must. */
+export interface TargetTransparency extends ManifestTransparency {
+  /** Whether the log gets what is signed. Default true. */
+  readonly upload?: boolean;
+  /** URL of a log, Rekor v1, that gets it instead of the run's. */
+  readonly rekor?: string;
+  /** URL of a timestamp authority, with its path, that is asked instead of the run's. */
+  readonly timestamp?: string;
+}
+
 /** Who must have signed: any of the keys, or any of the identities. */
 export interface ManifestPolicy {
   /** Public keys; paths are relative to the manifest. */
@@ -67,25 +77,38 @@ const threshold = v.exactOptional(
     v.maxValue(MAX_THRESHOLD, `must be ${MAX_THRESHOLD} at most`),
   ),
 );
-export const transparencySchema: v.GenericSchema<"none" | ManifestTransparency> = v.union([
-  v.literal("none"),
-  v.pipe(
-    v.strictObject({
-      require: v.exactOptional(v.picklist(["log", "timestamp", "both", "none"])),
-      logs: threshold,
-      timestamps: threshold,
-    }),
-    v.check(
-      ({ require, logs }) => logs === undefined || (require !== "timestamp" && require !== "none"),
-      `"logs" contradicts "require", which asks for no log`,
+const transparencyWith = <Entries extends v.ObjectEntries>(more: Entries) =>
+  v.union([
+    v.literal("none"),
+    v.pipe(
+      v.strictObject({
+        require: v.exactOptional(v.picklist(["log", "timestamp", "both", "none"])),
+        logs: threshold,
+        timestamps: threshold,
+        ...more,
+      }),
+      v.check(
+        ({ require, logs }) =>
+          logs === undefined || (require !== "timestamp" && require !== "none"),
+        `"logs" contradicts "require", which asks for no log`,
+      ),
+      v.check(
+        ({ require, timestamps }) =>
+          timestamps === undefined || (require !== "log" && require !== "none"),
+        `"timestamps" contradicts "require", which asks for no timestamp`,
+      ),
     ),
-    v.check(
-      ({ require, timestamps }) =>
-        timestamps === undefined || (require !== "log" && require !== "none"),
-      `"timestamps" contradicts "require", which asks for no timestamp`,
-    ),
-  ),
-]);
+  ]);
+const serviceUrl = v.exactOptional(
+  v.pipe(v.string(), v.regex(/^https?:\/\/[^\s]+$/, "must be an http or https URL")),
+);
+const transparencySchema: v.GenericSchema<"none" | ManifestTransparency> = transparencyWith({});
+export const targetTransparencySchema: v.GenericSchema<"none" | TargetTransparency> =
+  transparencyWith({
+    upload: v.exactOptional(v.boolean()),
+    rekor: serviceUrl,
+    timestamp: serviceUrl,
+  });
 
 const pattern: v.GenericSchema<string> = v.pipe(
   nonEmptyText,

@@ -6,20 +6,20 @@ import { type ProcessDeclaration, USER_PLUGINS } from "../plugin_host/manifest.t
 import {
   annotationsSchema,
   type ManifestPolicy,
-  type ManifestTransparency,
   nonEmptyText,
   policySchema,
   recursivePolicySchema,
-  transparencySchema,
+  type TargetTransparency,
+  targetTransparencySchema,
 } from "./policy_schema.ts";
 
 /** What can be said of every target, or once for all in `defaults`. */
 export interface TargetSettings {
-  /** `batch sign`: the key, a path relative to the manifest or an URI. */
+  /** `batch sign`: the key, a path relative to the manifest or an URI; `keyless` for certificates. */
   readonly key?: string;
   readonly format?: "legacy" | "bundle" | "both";
-  /** `batch verify`: what is demanded; `none` also says that `batch sign` tells no log. */
-  readonly transparency?: "none" | ManifestTransparency;
+  /** Who vouches for what is signed, and who must have for what is verified. */
+  readonly transparency?: "none" | TargetTransparency;
   readonly recursive?: boolean;
   /** `batch verify`: a name under `policies`. */
   readonly policy?: string;
@@ -81,7 +81,7 @@ const kind = v.pipe(v.string(), v.regex(/^[a-z][a-z0-9-]*$/, "must be a kind, as
 const settings = {
   key: v.exactOptional(nonEmptyText),
   format: v.exactOptional(v.picklist(["legacy", "bundle", "both"])),
-  transparency: v.exactOptional(transparencySchema),
+  transparency: v.exactOptional(targetTransparencySchema),
   recursive: v.exactOptional(v.boolean()),
   policy: v.exactOptional(nonEmptyText),
   annotations: v.exactOptional(annotationsSchema),

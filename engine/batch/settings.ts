@@ -1,11 +1,11 @@
 import { isAbsolute, join } from "node:path";
+import { KEYLESS } from "../keys/key_ring.ts";
 import { parseDurationMs } from "../model/duration.ts";
-import { CosignError } from "../model/errors.ts";
 import type { Generation } from "../model/exit_code.ts";
-import type { SignJob, VerifyJob } from "../model/job.ts";
+import type { JobTransparency, SignJob, VerifyJob } from "../model/job.ts";
 import type { RecursivePolicy, SignatureDigestAlgorithm } from "../model/policy.ts";
 import { demandsOf, type TrustFlags } from "./policy_demands.ts";
-import type { ManifestPolicy } from "./policy_schema.ts";
+import type { ManifestPolicy, TargetTransparency } from "./policy_schema.ts";
 import type { TargetSettings } from "./schema.ts";
 
 const DEFAULT_TIMEOUT_MS = 180_000; // cosign's 3m0s, here for each target
@@ -53,11 +53,9 @@ export interface SettingsSource {
  * policy, else the manifest's defaults.
  *
  * @throws {SyntaxError} with the detail when something is missing or contradictory.
- * @throws {CosignError} `LOG_UNAVAILABLE` when nobody said that signatures go to no transparency log.
  */
 export function settle(source: SettingsSource): JobSettings {
   const { target, flags, defaults } = source;
-  if (flags.op === "sign") demandNoLog(source);
   const recursive = target.recursive ?? flags.recursive ?? defaults.recursive ?? false;
   if (target.recursivePolicy !== undefined && !recursive) {
     throw new SyntaxError(`"recursivePolicy" contradicts "recursive: false"`);
@@ -90,10 +88,12 @@ function settleSign(source: SettingsSource, common: Common): Omit<SignJob, "id" 
   if (target.identities !== undefined && format === "bundle") {
     throw new SyntaxError(`"identities" contradicts the format "bundle": only "legacy" names them`);
   }
+  const transparency = transparencyOf(source, key);
   return {
     op: "sign",
     ...common,
     key,
+    ...(transparency === undefined ? {} : { transparency }),
     formats: format === "both" ? ["legacy", "bundle"] : [format],
     skipSigned: target.skipSigned ?? flags.skipSigned ?? defaults.skipSigned ?? false,
     ...(identities === undefined ? {} : { identities }),
@@ -135,19 +135,32 @@ function settleVerify(source: SettingsSource, common: Common): Omit<VerifyJob, "
   };
 }
 
-function demandNoLog({ target, flags, defaults }: SettingsSource): void {
-  if (target.transparency === "none") return;
-  const byDefault =
-    defaults.transparency !== "none" && (flags.generation !== 1 || flags.experimental);
-  const wantsLog = flags.log ?? byDefault;
-  if (!wantsLog) return;
-  throw new CosignError(
-    "LOG_UNAVAILABLE",
-    "Cannot sign with a transparency log: none is available in this version",
-    {
-      hint: `Say "transparency: none" under "defaults" of the manifest, or give --tlog-upload=false`,
-    },
-  );
+/** Who vouches for the signatures of a target; nothing when nobody does. */
+function transparencyOf(source: SettingsSource, key: string): JobTransparency | undefined {
+  const { target, defaults } = source;
+  const said = target.transparency ?? defaults.transparency;
+  if (key === KEYLESS && said === "none") {
+    throw new SyntaxError(
+      `"transparency: none" contradicts the key "keyless": nothing would say when its certificate was valid`,
+    );
+  }
+  const settled = target.transparency ?? transparencyByFlag(source);
+  if (settled === "none") return key === KEYLESS ? { upload: false } : undefined;
+  const { upload = true, rekor, timestamp } = settled;
+  return {
+    upload,
+    ...(rekor === undefined ? {} : { rekorUrl: rekor }),
+    ...(timestamp === undefined ? {} : { timestampUrl: timestamp }),
+  };
+}
+
+/** What the flag says of the log, else the defaults, else the generation. */
+function transparencyByFlag({ flags, defaults }: SettingsSource): "none" | TargetTransparency {
+  const wantsLog = flags.log ?? (flags.generation !== 1 || flags.experimental);
+  const { transparency } = defaults;
+  if (flags.log === undefined && transparency !== undefined) return transparency;
+  if (transparency === undefined || transparency === "none") return wantsLog ? {} : "none";
+  return { ...transparency, upload: wantsLog };
 }
 
 function policyOf(source: SettingsSource, name: string | undefined): ManifestPolicy | undefined {
@@ -181,7 +194,7 @@ function timeoutOf(settings: TargetSettings): number | undefined {
 }
 
 function inManifest(source: SettingsSource, path: string | undefined): string | undefined {
-  return path === undefined ? undefined : resolvePath(source, path);
+  return path === undefined || path === KEYLESS ? path : resolvePath(source, path);
 }
 
 /** A path of the manifest as seen from here; an URI is left as it is. */

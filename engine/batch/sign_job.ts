@@ -7,23 +7,24 @@ import { reportError } from "../model/errors.ts";
 import type { SignJob } from "../model/job.ts";
 import type { Subject } from "../model/subject.ts";
 import type { SignatureFact, SubjectVerdict } from "../model/verdict.ts";
-import type { Signer } from "../plugin_host/contract.ts";
 import { sign } from "../sign/sign.ts";
+import type { Signing } from "../sign/vouch.ts";
 import { type JobScope, SUBJECTS_AT_ONCE } from "./job_context.ts";
 import { worst } from "./judge_tree.ts";
 import { type Outcome, refusalOf } from "./outcome.ts";
+import { signingOf } from "./signing_of.ts";
 
 /** Signs a target: its manifest, and with `recursive` every child of it. */
 export async function runSignJob(
   job: SignJob,
   scope: JobScope,
 ): Promise<{ readonly subjects: readonly SubjectVerdict[]; readonly outcome: Outcome }> {
-  const signer = scope.context.keys.signer(job.key);
+  const signing = signingOf(job, scope.context);
   const { stores, signal } = scope;
   const limit = pLimit(SUBJECTS_AT_ONCE);
   const running: Promise<SubjectVerdict>[] = [];
   for await (const subject of resolve(job.target, stores, { ...job, signal })) {
-    running.push(limit(() => signSubject(subject, job, signer, scope)));
+    running.push(limit(() => signSubject(subject, job, signing, scope)));
   }
   const subjects = await Promise.all(running);
   return { subjects, outcome: worst(subjects) };
@@ -32,7 +33,7 @@ export async function runSignJob(
 async function signSubject(
   subject: Subject,
   job: SignJob,
-  signer: Signer,
+  signing: Signing,
   scope: JobScope,
 ): Promise<SubjectVerdict> {
   const { context, stores, signal } = scope;
@@ -48,7 +49,7 @@ async function signSubject(
     for (const format of job.formats) {
       const identities = format === "legacy" ? (job.identities ?? [undefined]) : [undefined];
       for (const identity of identities) {
-        const fact = await sign(subject, format, signer, stores, {
+        const fact = await sign(subject, format, signing, stores, {
           annotations: job.annotations,
           skipSigned,
           upload: job.upload ?? true,

@@ -1,49 +1,8 @@
-import { sha256 } from "../crypto/hash.ts";
 import { isObject, sortKeys } from "../formats/go_json.ts";
-import type { LogEntry } from "../formats/log_entry.ts";
-import { encodeBase64 } from "../model/bytes.ts";
-import type { LogEntryFact, SignatureFact } from "../model/verdict.ts";
-import { identityFacts } from "../verify/identity.ts";
-import type { VerifiedLogEntry } from "../verify/log_entry.ts";
+import { rekorBundleJson } from "../formats/log_entry_json.ts";
+import type { SignatureFact } from "../model/verdict.ts";
 import type { VerifiedSigner } from "../verify/signer.ts";
-
-/** What reports tell of who made a signature. */
-export function signerFacts({
-  key,
-  certificate,
-  logEntries,
-  timestamps,
-  warnings,
-}: VerifiedSigner): Pick<
-  SignatureFact,
-  "key" | "keyDigest" | "certificate" | "logEntries" | "timestamps" | "warnings"
-> {
-  const [leaf] = certificate?.chain ?? [];
-  return {
-    key: key.uri,
-    keyDigest: `sha256:${sha256(key.spki).toHex()}`,
-    ...(leaf === undefined ? {} : { certificate: identityFacts(leaf) }),
-    ...(logEntries.length === 0 ? {} : { logEntries: logEntries.map(logEntryFact) }),
-    ...(timestamps.length === 0
-      ? {}
-      : {
-          timestamps: timestamps.map(({ time, authority }) => ({
-            authority: authority.uri,
-            time: time.toISOString(),
-          })),
-        }),
-    ...(warnings.length === 0 ? {} : { warnings }),
-  };
-}
-
-function logEntryFact({ entry, log, integratedTime }: VerifiedLogEntry): LogEntryFact {
-  return {
-    log: log.baseUrl,
-    index: entry.logIndex,
-    ...(integratedTime === undefined ? {} : { integratedTime: integratedTime.toISOString() }),
-    ...(entry.lookedUp ? { lookedUp: true } : {}),
-  };
-}
+import { signerFacts } from "../verify/signer_facts.ts";
 
 /** Fulcio's extensions by the names that cosign prints: the OBJECT IDENTIFIER, and its own. */
 const EXTENSIONS = [
@@ -70,7 +29,7 @@ export function printedPayload(payload: unknown, signer: VerifiedSigner): unknow
     optional: sortKeys({
       ...(isObject(optional) ? optional : {}),
       ...(certificate === undefined ? {} : certificateFacts(certificate)),
-      ...(entry === undefined ? {} : { Bundle: bundleJson(entry.entry) }),
+      ...(entry === undefined ? {} : { Bundle: rekorBundleJson(entry.entry) }),
     }),
   };
 }
@@ -88,12 +47,5 @@ function certificateFacts({
     ...Object.fromEntries(named),
     ...(issuer === "" ? {} : { [OID_ISSUER]: issuer, Issuer: issuer }),
     Subject: subjects[0] ?? "",
-  };
-}
-
-function bundleJson({ promise, body, integratedTime, logIndex, logId }: LogEntry): unknown {
-  return {
-    SignedEntryTimestamp: encodeBase64(promise ?? new Uint8Array()),
-    Payload: { body: encodeBase64(body), integratedTime, logIndex, logID: logId.toHex() },
   };
 }

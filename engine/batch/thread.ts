@@ -4,12 +4,12 @@ import type { Environment } from "../io/env.ts";
 import { logExchange } from "../io/exchange_log.ts";
 import { httpClient } from "../io/http.ts";
 import type { Shared } from "../io/shared.ts";
-import { makeKeyRing } from "../keys/key_ring.ts";
+import { type KeyHost, makeKeyRing } from "../keys/key_ring.ts";
 import type { Job } from "../model/job.ts";
 import type { Verdict } from "../model/verdict.ts";
 import { openRegistry } from "../registry/client.ts";
+import { openVouching } from "../sign/open_vouching.ts";
 import { Slots } from "./_slots.ts";
-import type { SignHosted } from "./broker.ts";
 import type { JobContext } from "./job_context.ts";
 import { runJob } from "./run_job.ts";
 import type { RunSetup } from "./run_setup.ts";
@@ -20,24 +20,34 @@ export type RunOne = (job: Job) => Promise<Verdict>;
 /** What a thread gets from outside. */
 export interface ThreadServices {
   readonly shared: Shared;
-  readonly signHosted: SignHosted;
+  readonly keyHost: KeyHost;
   readonly signal: AbortSignal;
   readonly env: Environment;
 }
 
 /** Makes what runs jobs in the calling thread, `setup.jobsPerThread` at once. */
 export function openThread(setup: RunSetup, services: ThreadServices): RunOne {
-  const { shared, signHosted, signal, env } = services;
+  const { shared, keyHost, signal, env } = services;
   const slots = new Slots(setup.jobsPerThread);
   const budgets = new Budgets(setup.budgets, setup.threads);
   const { userAgent, verbose } = setup.registry;
   const http = httpClient({ env, ...(verbose ? { onExchange: logExchange } : {}) });
+  const trustedRoot =
+    setup.trustedRoot === undefined ? undefined : parseTrustedRoot(setup.trustedRoot);
   const context: JobContext = {
     registry: openRegistry(setup.registry, { shared, budgets, env }),
-    keys: makeKeyRing(setup.keys, signHosted),
-    ...(setup.trustedRoot === undefined
+    keys: makeKeyRing(setup.keys, keyHost),
+    ...(trustedRoot === undefined ? {} : { trustedRoot }),
+    ...(trustedRoot === undefined || setup.vouching === undefined
       ? {}
-      : { trustedRoot: parseTrustedRoot(setup.trustedRoot) }),
+      : {
+          vouching: openVouching(setup.vouching, trustedRoot, {
+            http,
+            budgets,
+            userAgent,
+            threads: setup.threads,
+          }),
+        }),
     ...(setup.searchUrl === undefined
       ? {}
       : { search: { url: setup.searchUrl, services: { http, budgets, userAgent } } }),

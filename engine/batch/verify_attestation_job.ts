@@ -18,13 +18,13 @@ import {
   type AttestationPlace,
   judgeAttestations,
 } from "../verify/judge_attestations.ts";
+import { signerFacts } from "../verify/signer_facts.ts";
 import { signerPolicy } from "../verify/signer_policy.ts";
 import { absenceOf } from "./absence.ts";
 import { type JobScope, rootOf, SUBJECTS_AT_ONCE } from "./job_context.ts";
 import { worst } from "./judge_tree.ts";
 import { logOf, lookUp } from "./look_up.ts";
 import type { Outcome } from "./outcome.ts";
-import { signerFacts } from "./signature_fact.ts";
 
 /**
  * Verifies the attestations of a target: of its manifest, and with `recursive` of every child of it.

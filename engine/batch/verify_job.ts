@@ -7,6 +7,7 @@ import type { SignatureFormat } from "../model/policy.ts";
 import type { Subject } from "../model/subject.ts";
 import type { SignatureFact, SubjectVerdict } from "../model/verdict.ts";
 import { type Judgement, judge, type PlaceResult } from "../verify/judge.ts";
+import { signerFacts } from "../verify/signer_facts.ts";
 import { signerPolicy } from "../verify/signer_policy.ts";
 import type { SignaturePolicy, VerifiedSignature } from "../verify/verify.ts";
 import { absenceOf } from "./absence.ts";
@@ -14,7 +15,7 @@ import { type JobScope, rootOf, SUBJECTS_AT_ONCE } from "./job_context.ts";
 import { judgeTree } from "./judge_tree.ts";
 import type { Outcome } from "./outcome.ts";
 import { readPlace, readUnlogged } from "./read_place.ts";
-import { printedPayload, signerFacts } from "./signature_fact.ts";
+import { printedPayload } from "./signature_fact.ts";
 
 /** How long the verdict on a digest serves the other tags that name it. */
 const SUBJECT_VERDICT_MS = 300_000;

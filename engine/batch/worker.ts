@@ -2,8 +2,8 @@ import { env } from "node:process";
 import { type MessagePort, parentPort } from "node:worker_threads";
 import { trustedRoots } from "../io/certificates.ts";
 import type { Shared } from "../io/shared.ts";
+import type { KeyHost } from "../keys/key_ring.ts";
 import { errorFromReport } from "../model/errors.ts";
-import type { SignHosted } from "./broker.ts";
 import { BrokeredShared } from "./brokered_shared.ts";
 import { type FromWorker, Outbox, type ToWorker } from "./messages.ts";
 import { PROTOCOL, type RunSetup } from "./run_setup.ts";
@@ -12,7 +12,7 @@ import { openThread, type RunOne } from "./thread.ts";
 /** What a worker's jobs are run with. */
 export interface WorkerServices {
   readonly shared: Shared;
-  readonly signHosted: SignHosted;
+  readonly keyHost: KeyHost;
   readonly signal: AbortSignal;
 }
 
@@ -40,7 +40,7 @@ export function serveJobs(
       if (message.type === "setup") {
         runOne = open(message.setup, {
           shared,
-          signHosted: (uri, text, signal) => shared.sign(uri, text, signal),
+          keyHost: shared,
           signal: run.signal,
         });
         send({ type: "ready", protocol: PROTOCOL });

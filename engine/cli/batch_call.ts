@@ -2,13 +2,12 @@ import type { Conventions } from "../artifacts/conventions.ts";
 import type { Needs } from "../batch/plan.ts";
 import type { RunSetup } from "../batch/run_setup.ts";
 import type { BatchFlags } from "../batch/settings.ts";
-import type { RunKey } from "../keys/key_ring.ts";
+import type { KeyHost } from "../keys/key_ring.ts";
 import type { RegistryOptions } from "../registry/session.ts";
 import type { Invocation, World } from "./command.ts";
 import type { FlagValues } from "./flag.ts";
 import type { BATCH_RUN_FLAGS } from "./flags/batch.ts";
 import type { GLOBAL_FLAGS } from "./flags/global.ts";
-import type { SigningKeys } from "./open_keys.ts";
 
 /** What `batch sign` and `batch verify` have in common. */
 export interface BatchCall {
@@ -19,7 +18,7 @@ export interface BatchCall {
   readonly registry: RegistryOptions;
   readonly conventions: Conventions;
   /** Opens the keys that the targets need: once, before the first worker starts. */
-  readonly openKeys: (uris: readonly string[], options: OpenOptions) => Promise<BatchKeys>;
+  readonly openKeys: (needs: Needs, options: OpenOptions) => Promise<BatchKeys>;
   /** Opens the trusted roots that the targets need, likewise. */
   readonly openTrust: (
     needs: Pick<Needs, "roots" | "logs">,
@@ -41,7 +40,10 @@ export interface OpenOptions {
 
 /** The keys of a batch, and what closes them. */
 export interface BatchKeys {
-  readonly keys: readonly RunKey[];
-  readonly signHosted: SigningKeys["signHosted"];
+  /** What workers are given of them. */
+  readonly setup: Pick<RunSetup, "keys" | "vouching" | "trustedRoot">;
+  readonly keyHost: KeyHost;
+  /** Digest of who signs with certificates; absent where keys alone sign. */
+  readonly identity?: string;
   readonly close: () => Promise<void>;
 }

@@ -21,7 +21,7 @@ import { Budgets, createBudgetMemory } from "../io/budget.ts";
 import { readFileBytes } from "../io/files.ts";
 import { stdinLines } from "../io/lines.ts";
 import { LocalShared } from "../io/shared.ts";
-import type { RunKey } from "../keys/key_ring.ts";
+import { KEYLESS, type RunKey } from "../keys/key_ring.ts";
 import type { WantedDemand } from "../model/policy.ts";
 import type { UserPlugins } from "../plugin_host/table.ts";
 import { openRegistry } from "../registry/client.ts";
@@ -82,7 +82,7 @@ export async function openSource(name: string, flags: BatchFlags): Promise<Sourc
 
 function needsOfLines(flags: BatchFlags): Needs {
   try {
-    return needsOf(settle({ target: {}, flags, defaults: {}, policies: {} }));
+    return needsOf([settle({ target: {}, flags, defaults: {}, policies: {} })]);
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error;
     const identity = flags.op === "verify" ? ", or --certificate-identity" : "";
@@ -90,14 +90,22 @@ function needsOfLines(flags: BatchFlags): Needs {
   }
 }
 
+/** What a run's plan is made with. */
+export interface PlanSources extends BatchTrust {
+  readonly keys: readonly RunKey[];
+  /** Digest of who signs with certificates. */
+  readonly identity?: string;
+}
+
 /** What a source's plan is made with. */
 export function contextOf(
   flags: BatchFlags,
-  { keys, trustedRoot, namedRoots }: BatchTrust & { readonly keys: readonly RunKey[] },
+  { keys, identity, trustedRoot, namedRoots }: PlanSources,
   registry: Registry,
   signal: AbortSignal,
 ): PlanContext {
   const digests = new Map(keys.map(({ uri, spki }) => [uri, sha256(spki).toHex()]));
+  if (identity !== undefined) digests.set(KEYLESS, identity);
   const roots = new Map<string | undefined, string>();
   for (const [name, json] of namedRoots ?? []) roots.set(name, sha256(json).toHex());
   if (trustedRoot !== undefined) roots.set(undefined, sha256(trustedRoot).toHex());

@@ -35,19 +35,20 @@ export class BatchResources {
     const { flags, registry, conventions, call, openKeys, openTrust } = this.#batch;
     const source = this.#source;
     const trust = await openTrust(source, { signal: this.#ended.signal });
-    const { keys, signHosted } = await this.#openKeys(openKeys);
+    const { setup: ofKeys, keyHost, identity } = await this.#openKeys(openKeys);
+    const signers = { keys: ofKeys.keys, ...(identity === undefined ? {} : { identity }) };
     const threads = threadsFor(call.flags.workers, source.total);
     const setup: RunSetup = {
       protocol: PROTOCOL,
       registry,
       conventions,
-      keys,
+      ...ofKeys,
       ...trust,
       jobsPerThread: call.flags.concurrency,
       threads,
       budgets: createBudgetMemory(),
     };
-    const broker = new Broker(new LocalShared(), signHosted);
+    const broker = new Broker(new LocalShared(), keyHost);
     const pool = new Pool({
       entry: programUrl(),
       threads,
@@ -63,7 +64,7 @@ export class BatchResources {
       env: call.env,
     });
     return {
-      plan: (signal) => source.plan(contextOf(flags, { keys, ...trust }, listing, signal)),
+      plan: (signal) => source.plan(contextOf(flags, { ...signers, ...trust }, listing, signal)),
       run: (job) => pool.run(job),
       limit: threads * call.flags.concurrency * LENT_PLACES,
     };
@@ -77,7 +78,7 @@ export class BatchResources {
 
   async #openKeys(openKeys: BatchCall["openKeys"]): Promise<BatchKeys> {
     const stdinIsTaken = this.#source.path === "";
-    const opened = await openKeys(this.#source.keys, {
+    const opened = await openKeys(this.#source, {
       signal: this.#ended.signal,
       stdinIsTaken,
       plugins: pluginsOf(this.#source, this.#batch),

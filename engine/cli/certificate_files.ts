@@ -1,3 +1,4 @@
+import { encodePem } from "../crypto/pem.ts";
 import { parsePublicKeyPem } from "../crypto/public_key.ts";
 import { type Certificate, parseCertificatesPem } from "../formats/x509.ts";
 import { readShort } from "../io/blob.ts";
@@ -13,10 +14,13 @@ export interface CertificateContext {
   readonly signal: AbortSignal;
 }
 
+/** How a certificate begins in DER: a SEQUENCE whose length takes two bytes. */
+const DER_SEQUENCE = 0x30;
+const DER_LONG = 0x82;
 const MAX_CERTIFICATES_BYTES = 1024 * 1024; // a certificate has 2 KB
 
 /**
- * Reads the certificates of a PEM file, or of base64 of PEM; a file or a URL.
+ * Reads the certificates of a PEM file, or of base64 of PEM, or one of DER; a file or a URL.
  *
  * @throws {CosignError} `CERTIFICATE_INVALID`, `FILE_READ`, `LIMIT_EXCEEDED`.
  */
@@ -25,7 +29,9 @@ export async function readCertificates(
   context: CertificateContext,
 ): Promise<readonly [Certificate, ...Certificate[]]> {
   const bytes = await readShort(source, MAX_CERTIFICATES_BYTES, context);
-  return parseCertificates(decodePem(bytes), `"${source}"`);
+  const isDer = bytes[0] === DER_SEQUENCE && bytes[1] === DER_LONG;
+  const pem = isDer ? encodePem("CERTIFICATE", bytes) : decodePem(bytes);
+  return parseCertificates(pem, `"${source}"`);
 }
 
 /** Reads certificates from PEM. @param what Where they come from. @throws {CosignError} */

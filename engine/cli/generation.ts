@@ -37,29 +37,6 @@ export function signatureFormats(
 }
 
 /**
- * Refuses to sign where the log was asked for: this version has none.
- *
- * @param flags What was given; absent for what was not.
- * @throws {CosignError} `LOG_UNAVAILABLE`.
- */
-export function refuseLogUpload(
-  flags: { readonly tlogUpload?: boolean; readonly noTlogUpload?: boolean },
-  generation: Generation,
-  env: Environment,
-): void {
-  const asked =
-    flags.tlogUpload ??
-    (flags.noTlogUpload === undefined ? undefined : !flags.noTlogUpload) ??
-    (generation === 1 ? isExperimental(env) : true);
-  if (!asked) return;
-  throw new CosignError(
-    "LOG_UNAVAILABLE",
-    "Cannot upload the signature: the transparency log is not available in this version",
-    { hint: `Sign without a log: --tlog-upload=false${experimentalHint(generation, env)}` },
-  );
-}
-
-/**
  * Refuses to verify where the log was asked for: this version cannot look into it.
  *
  * @param ignoreLog `--insecure-ignore-tlog` or `--private-infrastructure`; absent when neither was given.

@@ -3,14 +3,14 @@ import { openThread, type RunOne } from "../batch/thread.ts";
 import { createBudgetMemory } from "../io/budget.ts";
 import { onInterrupt } from "../io/program.ts";
 import { LocalShared } from "../io/shared.ts";
+import type { KeyHost } from "../keys/key_ring.ts";
 import { CosignError } from "../model/errors.ts";
 import type { World } from "./command.ts";
-import type { SigningKeys } from "./open_keys.ts";
 
 /** What the jobs of one command line are run with. */
 export type OneByOneSetup = Pick<
   RunSetup,
-  "registry" | "conventions" | "keys" | "trustedRoot" | "searchUrl"
+  "registry" | "conventions" | "keys" | "trustedRoot" | "searchUrl" | "vouching"
 >;
 
 /** Runs the jobs of one command line in this thread, until it is disposed of. */
@@ -23,11 +23,7 @@ export interface OneByOne {
  * Makes what runs jobs in this thread. An interruption ends the job under way with `CANCELLED`; a
  * second one ends the program.
  */
-export function openOneByOne(
-  setup: OneByOneSetup,
-  world: World,
-  signHosted: SigningKeys["signHosted"],
-): OneByOne {
+export function openOneByOne(setup: OneByOneSetup, world: World, keyHost: KeyHost): OneByOne {
   const interruption = new AbortController();
   const stopListening = onInterrupt(() =>
     interruption.abort(new CosignError("CANCELLED", "Interrupted before the answer was there")),
@@ -40,7 +36,7 @@ export function openOneByOne(
       threads: 1,
       budgets: createBudgetMemory(),
     },
-    { shared: new LocalShared(), signHosted, signal: interruption.signal, env: world.env },
+    { shared: new LocalShared(), keyHost, signal: interruption.signal, env: world.env },
   );
   return { run, [Symbol.dispose]: stopListening };
 }

@@ -1,11 +1,10 @@
 import { readPassword } from "../io/password.ts";
 import { plainFetch } from "../io/plain_fetch.ts";
-import type { RunKey } from "../keys/key_ring.ts";
-import { type KeyContext, openSigner, readPublicKey } from "../keys/open.ts";
+import type { KeyHost, RunKey } from "../keys/key_ring.ts";
+import { type KeyContext, type OpenedSigner, openSigner, readPublicKey } from "../keys/open.ts";
 import { CosignError } from "../model/errors.ts";
 import { type PublicKey, WEAKNESSES, type Weakness } from "../model/key.ts";
 import type { SignatureDigestAlgorithm } from "../model/policy.ts";
-import type { Signer } from "../plugin_host/contract.ts";
 import type { PluginWorld } from "../plugin_host/plugin_call.ts";
 import type { World } from "./command.ts";
 import type { FlagValues } from "./flag.ts";
@@ -31,14 +30,16 @@ export interface OpenKeysOptions {
 /** Keys that sign, opened once for a run. Whoever opened them closes them. */
 export interface SigningKeys {
   readonly keys: readonly RunKey[];
-  /** Signs with a key that lies elsewhere. */
-  readonly signHosted: (
-    uri: string,
-    message: Uint8Array,
-    signal?: AbortSignal,
-  ) => Promise<Uint8Array>;
+  /** @throws {CosignError} `KEY_NOT_FOUND` for what was not opened. */
+  readonly signer: (uri: string) => OpenedSigner;
   [Symbol.asyncDispose](): Promise<void>;
 }
+
+/** Of a command that verifies. */
+export const NO_KEY_HOST: KeyHost = {
+  sign: () => Promise.reject(new TypeError("Verification signs nothing")),
+  lease: () => Promise.reject(new TypeError("Verification signs nothing")),
+};
 
 /**
  * Opens the private keys of a run, each once; a password is asked for when a key needs it, once.
@@ -51,7 +52,7 @@ export async function openSigningKeys(
   options: OpenKeysOptions,
 ): Promise<SigningKeys> {
   const context = keyContext(call, options);
-  const signers = new Map<string, Signer>();
+  const signers = new Map<string, OpenedSigner>();
   await using opened = new AsyncDisposableStack(); // those that were opened, when a later one cannot be
   const keys: RunKey[] = [];
   for (const uri of new Set(uris)) {
@@ -68,9 +69,9 @@ export async function openSigningKeys(
   const all = opened.move();
   return {
     keys,
-    signHosted: async (uri, message, signal) => {
+    signer: (uri) => {
       const signer = signers.get(uri);
-      if (signer !== undefined) return await signer.sign(message, signal);
+      if (signer !== undefined) return signer;
       throw new CosignError("KEY_NOT_FOUND", `Cannot sign with "${uri}": it was not opened`);
     },
     [Symbol.asyncDispose]: () => all.disposeAsync(),

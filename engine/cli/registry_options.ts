@@ -45,7 +45,8 @@ export async function registryOptions(
   };
 }
 
-async function readPem(path: string | undefined): Promise<string | undefined> {
+/** Reads a file with PEM; nothing where none is named. @throws {CosignError} `FILE_READ`. */
+export async function readPem(path: string | undefined): Promise<string | undefined> {
   if (filled(path) === undefined || path === undefined) return undefined;
   const text = new TextDecoder().decode(await readFileBytes(path, MAX_PEM_BYTES));
   if (text.includes("-----BEGIN ")) return text;

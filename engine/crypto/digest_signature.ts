@@ -13,6 +13,7 @@ import { type Curve, checkEcdsaSignature, ecScalar } from "./ecdsa.ts";
 import {
   ECDSA_CURVES,
   ECDSA_DIGESTS,
+  ed25519Seed,
   hasReducedScalar,
   invalidSignature,
   type SignatureScheme,
@@ -60,7 +61,15 @@ const ed25519OfDigest = eddsa(ed25519.Point, sha512, {
       context,
       data,
     ),
+  adjustScalarBytes: clamp,
 });
+
+/** RFC 8032 §5.1.5, step 2. */
+function clamp(scalar: Uint8Array): Uint8Array {
+  const [first = 0] = scalar;
+  const last = scalar[31] ?? 0;
+  return Uint8Array.of(first & 0xf8, ...scalar.subarray(1, 31), (last & 0x7f) | 0x40);
+}
 
 /**
  * The digests of a message that {@link verifyDigest} may need for a key.
@@ -111,10 +120,11 @@ export function verifyDigest(
 }
 
 /**
- * Signs a message of which only the digest is known: ECDSA as DER, RSA as PKCS#1 v1.5. The running
- * time of ECDSA depends on the key, unlike that of `signMessage()`: for what is too large for that.
+ * Signs a message of which only the digest is known: ECDSA as DER, RSA as PKCS#1 v1.5, Ed25519ph where
+ * the digest is SHA-512. The running time depends on the key, unlike that of `signMessage()`: for what
+ * is too large for that.
  *
- * @throws {CosignError} `KEY_SIGN_FAILED`; `KEY_UNSUPPORTED` for Ed25519, which needs the message.
+ * @throws {CosignError} `KEY_SIGN_FAILED`; `KEY_UNSUPPORTED` for plain Ed25519, which needs the message.
  */
 export function signDigest(
   privateKey: KeyObject,
@@ -123,13 +133,14 @@ export function signDigest(
   algorithm: SignatureDigestAlgorithm = "sha256",
 ): Uint8Array {
   const curve = ECDSA_CURVES.get(type);
-  if (type === "ed25519") {
+  if (type === "ed25519" && algorithm !== "sha512") {
     throw new CosignError(
       "KEY_UNSUPPORTED",
       "Cannot sign a digest with Ed25519: it needs the message",
     );
   }
   try {
+    if (type === "ed25519") return ed25519OfDigest.sign(digest, ed25519Seed(privateKey));
     if (curve === undefined) {
       const key = { key: privateKey, padding: constants.RSA_PKCS1_PADDING };
       return new Uint8Array(privateEncrypt(key, digestInfo(digest, algorithm)));

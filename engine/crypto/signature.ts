@@ -62,8 +62,9 @@ export function verifySignature(
 }
 
 /**
- * Signs a message so that every generation of cosign verifies it: ECDSA as DER, RSA as PKCS#1 v1.5,
- * both over `digest`; plain Ed25519, which has no digest to choose.
+ * Signs a message: ECDSA as DER, RSA as PKCS#1 v1.5, both over `digest`. To an Ed25519 key `sha512` means
+ * Ed25519ph (RFC 8032 §5.1), and every other digest the plain one. With the default every generation of
+ * cosign verifies it.
  *
  * @throws {CosignError} `KEY_SIGN_FAILED`.
  */
@@ -91,11 +92,22 @@ function signNatively(
   message: Uint8Array,
   digest: SignatureDigestAlgorithm,
 ): Uint8Array {
-  if (type === "ed25519") return new Uint8Array(sign(null, message, key));
+  if (type === "ed25519") {
+    return digest === "sha512"
+      ? ed25519ph.sign(message, ed25519Seed(key))
+      : new Uint8Array(sign(null, message, key));
+  }
   const how = ECDSA_CURVES.has(type)
     ? ({ key, dsaEncoding: "der" } as const)
     : { key, padding: constants.RSA_PKCS1_PADDING };
   return new Uint8Array(sign(digest, message, how));
+}
+
+/** The 32 bytes that an Ed25519 key is made of. */
+export function ed25519Seed(key: KeyObject): Uint8Array {
+  const { d } = key.export({ format: "jwk" });
+  if (d === undefined) throw new TypeError("not a private key");
+  return Uint8Array.fromBase64(d, { alphabet: "base64url" });
 }
 
 function matchEcdsa(

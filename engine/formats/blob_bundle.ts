@@ -1,7 +1,7 @@
 import { encodeBase64, parseBase64Either, parseUtf8, utf8 } from "../model/bytes.ts";
 import { encodeGoJson, foldedValue, isObject } from "./go_json.ts";
 import type { LogEntry } from "./log_entry.ts";
-import { parseRekorBundle } from "./log_entry_json.ts";
+import { parseRekorBundle, rekorBundleJson } from "./log_entry_json.ts";
 import { parseStrictJson } from "./strict_json.ts";
 
 /** What `sign-blob --bundle` wrote before Sigstore's bundles; parsed and not believed. */
@@ -35,16 +35,13 @@ export function parseBlobBundle(bytes: Uint8Array): BlobBundle {
   };
 }
 
-/**
- * Encodes an old bundle, to the byte as cosign does.
- *
- * @param certificatePem Kept out when absent, as cosign does for a key without a log.
- */
-export function encodeBlobBundle(signature: Uint8Array, certificatePem?: string): Uint8Array {
+/** Encodes an old bundle, to the byte as cosign does; what is absent is left out. */
+export function encodeBlobBundle({ signature, certificatePem, logEntry }: BlobBundle): Uint8Array {
   return utf8(
     encodeGoJson({
       base64Signature: encodeBase64(signature),
       ...(certificatePem === undefined ? {} : { cert: encodeBase64(utf8(certificatePem)) }),
+      ...(logEntry === undefined ? {} : { rekorBundle: rekorBundleJson(logEntry) }),
     }),
   );
 }

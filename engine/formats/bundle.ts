@@ -1,9 +1,10 @@
+import { sha256 } from "../crypto/hash.ts";
 import { encodeBase64, parseUtf8, utf8 } from "../model/bytes.ts";
 import { type DsseEnvelope, dsseJson, parseDsse } from "./dsse.ts";
 import type { SignatureMaterial } from "./evidence.ts";
 import { encodeGoJson, isObject, type Json } from "./go_json.ts";
 import type { LogEntry } from "./log_entry.ts";
-import { parseBundleEntry } from "./log_entry_json.ts";
+import { bundleEntryJson, parseBundleEntry } from "./log_entry_json.ts";
 import { MEDIA } from "./media_types.ts";
 import { normalizeNames, ProtobufMessage } from "./protobuf_json.ts";
 import { parseStrictJson } from "./strict_json.ts";
@@ -44,16 +45,12 @@ export interface MessageDigest {
   readonly digest: Uint8Array;
 }
 
-/** What a signature can be checked with. */
-export type VerificationMaterial =
-  | {
-      /** SHA-256 of the key's SubjectPublicKeyInfo, 32 raw bytes. */
-      readonly keyHint: Uint8Array;
-    }
-  | {
-      /** DER. */
-      readonly certificate: Uint8Array;
-    };
+/** What a new bundle says of the signer and of those who vouch for the signature. */
+export interface NewMaterial
+  extends Pick<SignatureMaterial, "certificates" | "logEntries" | "timestamps"> {
+  /** SubjectPublicKeyInfo, DER: hinted at where there is no certificate. */
+  readonly spki: Uint8Array;
+}
 
 /** The digests by the names that bundles have for them (protobuf-specs, `HashAlgorithm`). */
 const DIGEST_NAMES = { sha256: "SHA2_256", sha384: "SHA2_384", sha512: "SHA2_512" } as const;
@@ -113,20 +110,16 @@ export function parseBundle(bytes: Uint8Array): Bundle {
   };
 }
 
-/**
- * Encodes a v0.3 bundle of an envelope that was signed with a key.
- *
- * @param keyHint SHA-256 of the key's SubjectPublicKeyInfo, 32 raw bytes.
- */
-export function encodeKeyBundle(envelope: DsseEnvelope, keyHint: Uint8Array): Uint8Array {
-  return encode({ keyHint }, { dsseEnvelope: dsseJson(envelope) });
+/** Encodes a v0.3 bundle of an envelope. */
+export function encodeEnvelopeBundle(envelope: DsseEnvelope, material: NewMaterial): Uint8Array {
+  return encode(material, { dsseEnvelope: dsseJson(envelope) });
 }
 
 /** Encodes a v0.3 bundle of a message that was signed as it is, such as a blob. */
 export function encodeMessageBundle(
   signature: Uint8Array,
   { algorithm, digest }: MessageDigest,
-  material: VerificationMaterial,
+  material: NewMaterial,
 ): Uint8Array {
   const messageDigest = { algorithm: DIGEST_NAMES[algorithm], digest: encodeBase64(digest) };
   return encode(material, {
@@ -134,14 +127,19 @@ export function encodeMessageBundle(
   });
 }
 
+/** Of a chain, v0.3 has the signer's certificate alone. */
 function encode(
-  material: VerificationMaterial,
+  { spki, certificates: [certificate], logEntries, timestamps }: NewMaterial,
   content: Readonly<Record<string, Json>>,
 ): Uint8Array {
-  const verificationMaterial: Json =
-    "keyHint" in material
-      ? { publicKey: { hint: encodeBase64(material.keyHint) } }
-      : { certificate: { rawBytes: encodeBase64(material.certificate) } };
+  const rfc3161Timestamps = timestamps.map((each) => ({ signedTimestamp: encodeBase64(each) }));
+  const verificationMaterial: Json = {
+    ...(certificate === undefined
+      ? { publicKey: { hint: encodeBase64(sha256(spki)) } }
+      : { certificate: { rawBytes: encodeBase64(certificate) } }),
+    ...(logEntries.length === 0 ? {} : { tlogEntries: logEntries.map(bundleEntryJson) }),
+    ...(timestamps.length === 0 ? {} : { timestampVerificationData: { rfc3161Timestamps } }),
+  };
   return utf8(encodeGoJson({ mediaType: MEDIA.bundleV03, verificationMaterial, ...content }));
 }
 

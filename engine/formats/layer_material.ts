@@ -1,12 +1,13 @@
-import { parsePem } from "../crypto/pem.ts";
+import { encodePem, parsePem } from "../crypto/pem.ts";
 import { utf8 } from "../model/bytes.ts";
 import { describeError } from "../model/errors.ts";
 import { type Evidence, NO_MATERIAL, type SignatureMaterial } from "./evidence.ts";
+import { encodeGoJson } from "./go_json.ts";
 import type { LogEntry } from "./log_entry.ts";
-import { parseRekorBundle } from "./log_entry_json.ts";
+import { parseRekorBundle, rekorBundleJson } from "./log_entry_json.ts";
 import { ANNOTATION } from "./media_types.ts";
 import { parseStrictJson } from "./strict_json.ts";
-import { parseSignedTimestamp } from "./timestamp.ts";
+import { encodeSignedTimestamp, parseSignedTimestamp } from "./timestamp.ts";
 
 const MAX_CHAIN = 10; // Fulcio's has three
 
@@ -33,6 +34,33 @@ export function layerMaterial(
     if (!(error instanceof SyntaxError)) throw error;
     return { unreadable: `Cannot read what came with the signature: ${describeError(error)}` };
   }
+}
+
+/**
+ * What is to stand in the annotations of a new layer. There is room for one log entry and one timestamp:
+ * the first of each. A certificate never stands without its chain, though that may be empty.
+ */
+export function materialAnnotations({
+  certificates: [certificate, ...chain],
+  logEntries: [entry],
+  timestamps: [timestamp],
+}: Pick<SignatureMaterial, "certificates" | "logEntries" | "timestamps">): Readonly<
+  Record<string, string>
+> {
+  return {
+    ...(certificate === undefined
+      ? {}
+      : {
+          [ANNOTATION.certificate]: encodePem("CERTIFICATE", certificate),
+          [ANNOTATION.chain]: chain.map((each) => encodePem("CERTIFICATE", each)).join(""),
+        }),
+    ...(entry === undefined
+      ? {}
+      : { [ANNOTATION.rekorBundle]: encodeGoJson(rekorBundleJson(entry)) }),
+    ...(timestamp === undefined
+      ? {}
+      : { [ANNOTATION.timestamp]: encodeSignedTimestamp(timestamp) }),
+  };
 }
 
 function readPem(pem: string): readonly Uint8Array[] {

@@ -1,5 +1,5 @@
-import { parseBase64, parseBase64Either } from "../model/bytes.ts";
-import { foldedValue, isObject } from "./go_json.ts";
+import { encodeBase64, parseBase64, parseBase64Either } from "../model/bytes.ts";
+import { foldedValue, isObject, type Json } from "./go_json.ts";
 import type { InclusionProof, LogEntry } from "./log_entry.ts";
 import { ProtobufMessage } from "./protobuf_json.ts";
 
@@ -56,6 +56,34 @@ function parseHash(value: unknown): Uint8Array {
   throw new SyntaxError("The log entry's proof has a hash that has not 32 bytes");
 }
 
+/** An entry as bundles have it: 64-bit numbers as texts; what is absent or 0 is left out. */
+export function bundleEntryJson(entry: LogEntry): Json {
+  const { logIndex, logId, kindVersion, integratedTime, promise, proof, body } = entry;
+  return {
+    ...(logIndex === 0 ? {} : { logIndex: `${logIndex}` }),
+    logId: { keyId: encodeBase64(logId) },
+    ...(kindVersion === undefined
+      ? {}
+      : { kindVersion: { kind: kindVersion.kind, version: kindVersion.version } }),
+    ...(integratedTime === undefined ? {} : { integratedTime: `${integratedTime}` }),
+    ...(promise === undefined
+      ? {}
+      : { inclusionPromise: { signedEntryTimestamp: encodeBase64(promise) } }),
+    ...(proof === undefined ? {} : { inclusionProof: proofJson(proof) }),
+    canonicalizedBody: encodeBase64(body),
+  };
+}
+
+function proofJson({ logIndex, treeSize, rootHash, hashes, checkpoint }: InclusionProof): Json {
+  return {
+    ...(logIndex === 0 ? {} : { logIndex: `${logIndex}` }),
+    rootHash: encodeBase64(rootHash),
+    treeSize: `${treeSize}`,
+    ...(hashes.length === 0 ? {} : { hashes: hashes.map((hash) => encodeBase64(hash)) }),
+    ...(checkpoint === undefined ? {} : { checkpoint: { envelope: checkpoint } }),
+  };
+}
+
 /**
  * Reads what old cosign keeps of an entry: `rekorBundle` of a blob's bundle, the annotation
  * `dev.sigstore.cosign/bundle` of a layer. Its keys without regard to their case, as Go reads them.
@@ -80,6 +108,23 @@ export function parseRekorBundle(value: unknown): LogEntry {
     integratedTime: countOf(payload, "integratedTime"),
     body: parseBase64(body),
     promise: parseBase64(promise),
+  };
+}
+
+/**
+ * What old cosign keeps of an entry, in the order in which it writes it. There is no place for a proof in
+ * it, so only entries with a promise are worth keeping so.
+ */
+export function rekorBundleJson({
+  promise = new Uint8Array(),
+  body,
+  integratedTime = 0,
+  logIndex,
+  logId,
+}: LogEntry): Json {
+  return {
+    SignedEntryTimestamp: encodeBase64(promise),
+    Payload: { body: encodeBase64(body), integratedTime, logIndex, logID: logId.toHex() },
   };
 }
 

@@ -8,9 +8,9 @@ import {
   parseDerUnsigned,
   TAG,
 } from "../crypto/der.ts";
-import { parseBase64 } from "../model/bytes.ts";
+import { encodeBase64, parseBase64 } from "../model/bytes.ts";
 import type { SignatureDigestAlgorithm } from "../model/policy.ts";
-import { foldedValue, isObject } from "./go_json.ts";
+import { encodeGoJson, foldedValue, isObject } from "./go_json.ts";
 import { parseStrictJson } from "./strict_json.ts";
 import { type Certificate, parseCertificate, parseDerTime } from "./x509.ts";
 
@@ -102,6 +102,11 @@ export function parseSignedTimestamp(bytes: Uint8Array): Uint8Array {
   const value = isObject(json) ? foldedValue(json, "SignedRFC3161Timestamp") : undefined;
   if (typeof value !== "string") throw new SyntaxError("it has no SignedRFC3161Timestamp");
   return parseBase64(value);
+}
+
+/** Encodes a response as {@link parseSignedTimestamp} reads it, to the byte as cosign does. @param response DER. */
+export function encodeSignedTimestamp(response: Uint8Array): string {
+  return encodeGoJson({ SignedRFC3161Timestamp: encodeBase64(response) });
 }
 
 /** Reads a response. @throws {SyntaxError} when it is none, or one that refuses. */

@@ -64,6 +64,17 @@ export async function confirm(
   console: Pick<PasswordConsole, "promptLine" | "tell"> = realConsole,
 ): Promise<void> {
   console.tell(`WARNING: ${warning}\n`);
+  await confirmStatement(console);
+}
+
+/**
+ * Asks whether to go on, after whatever was said. Only a line `y` or `Y` is a yes.
+ *
+ * @throws {CosignError} as {@link confirm}.
+ */
+export async function confirmStatement(
+  console: Pick<PasswordConsole, "promptLine"> = realConsole,
+): Promise<void> {
   const answer = (await console.promptLine(CONTINUE))?.trim() ?? "";
   if (/^[yY]$/.test(answer)) return;
   const why = /^[nN]?$/.test(answer)

@@ -1,14 +1,14 @@
 import { generatePrivateKey } from "../crypto/private_key.ts";
 import { publicKeyOf } from "../crypto/public_key.ts";
-import { signMessage } from "../crypto/signature.ts";
-import type { Certificate } from "../formats/x509.ts";
 import { unlessAborted } from "../io/wait.ts";
-import { utf8 } from "../model/bytes.ts";
+import { equalBytes, utf8 } from "../model/bytes.ts";
 import { hasCode } from "../model/errors.ts";
 import type { KeyType } from "../model/key.ts";
-import type { Signer } from "../plugin_host/contract.ts";
+import type { SignatureDigestAlgorithm } from "../model/policy.ts";
 import type { CertificateRequest, IssuedCertificate } from "../transparency/fulcio.ts";
 import { expiredToken, type IdentityToken } from "../transparency/identity_token.ts";
+import { localSigner, type OpenedSigner } from "./open.ts";
+import { curveDigest, type IssuedIdentity, signWith } from "./signing_identity.ts";
 
 /** What certificates are got with. */
 export interface KeylessOptions {
@@ -20,18 +20,14 @@ export interface KeylessOptions {
     signal: AbortSignal,
   ) => Promise<IssuedCertificate>;
   readonly now: () => Date;
-  /** Default `ecdsa-p256`. */
+  /** Of the keys that are made. Default `ecdsa-p256`. */
   readonly keyType?: KeyType;
+  /** A key that is there: all certificates are for it, and none is made. Whoever opened it closes it. */
+  readonly signer?: OpenedSigner;
 }
 
-/** A key in memory and its certificate, for as long as that is valid. */
-export interface KeylessLease {
-  readonly signer: Signer;
-  readonly certificate: Certificate;
-  /** What stands above the certificate. */
-  readonly chain: readonly Certificate[];
-  /** The certificate log's answer where it is not embedded: JSON. */
-  readonly detachedSct?: Uint8Array;
+/** A key and its certificate, for as long as that is valid. */
+export interface KeylessLease extends IssuedIdentity {
   /** By our clock. */
   readonly validUntil: Date;
 }
@@ -42,10 +38,11 @@ export interface KeylessSigner {
    * A lease that is valid for a while yet: all users have the same until it must be renewed, and one
    * of them renews it for all. Asked for anew for each signature.
    *
+   * @param ended A certificate (DER) that the services' clocks found to be over: it is not lent again.
    * @throws {CosignError} `IDENTITY_EXPIRED` when only a person could log in again, `CERTIFICATE_REFUSED`, and
    * what else the token's source and Fulcio throw.
    */
-  lease(signal?: AbortSignal): Promise<KeylessLease>;
+  lease(signal?: AbortSignal, ended?: Uint8Array): Promise<KeylessLease>;
   [Symbol.asyncDispose](): Promise<void>;
 }
 
@@ -81,8 +78,11 @@ export function openKeyless(options: KeylessOptions): KeylessSigner {
   };
 
   return {
-    lease: async (signal) => {
+    lease: async (signal, ended) => {
       if (closing.signal.aborted) throw new TypeError("The keyless signer is closed");
+      if (held !== undefined && ended !== undefined && equalBytes(held.certificate.der, ended)) {
+        held = undefined;
+      }
       if (held !== undefined && options.now() < held.renewAt) return held;
       renewal ??= renew();
       return await unlessAborted(renewal, signal);
@@ -96,39 +96,34 @@ export function openKeyless(options: KeylessOptions): KeylessSigner {
 }
 
 async function obtain(options: KeylessOptions, signal: AbortSignal): Promise<Held> {
-  const { now, keyType = "ecdsa-p256" } = options;
+  const { now } = options;
   const token = await options.token(signal);
   if (token.expiresAt <= now()) throw expiredToken(token);
-  const privateKey = generatePrivateKey(keyType);
-  const publicKey = publicKeyOf(privateKey, "ephemeral key");
-  const sign = (message: Uint8Array): Uint8Array => signMessage(privateKey, keyType, message);
+  const signer = options.signer ?? ephemeralSigner(options.keyType ?? "ecdsa-p256");
+  const { publicKey } = signer;
+  const proofSubject = utf8(token.proofSubject);
+  const proof = await signWith(signer, proofSubject, proofDigest(publicKey.type), signal);
   // Before the request: what the network takes comes off the certificate's life.
   const askedAtMs = now().getTime();
-  const issued = await options.certify(
-    {
-      token,
-      publicKey,
-      proof: signMessage(privateKey, keyType, utf8(token.proofSubject), proofDigest(keyType)),
-    },
-    signal,
-  );
+  const issued = await options.certify({ token, publicKey, proof }, signal);
   const { notBefore, notAfter } = issued.certificate;
   // Its length, and not its end: our clock may be another than Fulcio's.
   const lifeMs = notAfter.getTime() - notBefore.getTime();
   return {
-    signer: {
-      publicKey,
-      sign: async (message) => sign(message),
-      [Symbol.asyncDispose]: async () => {},
-    },
+    signer,
+    isIssued: true,
     ...issued,
     validUntil: new Date(askedAtMs + lifeMs),
     renewAt: new Date(askedAtMs + lifeMs - Math.min(MARGIN_MS, lifeMs / MARGIN_PART)),
   };
 }
 
-/** Fulcio checks the proof with the digest of the curve's size. */
-function proofDigest(type: KeyType): "sha256" | "sha384" | "sha512" {
-  if (type === "ecdsa-p384") return "sha384";
-  return type === "ecdsa-p521" ? "sha512" : "sha256";
+/** Fulcio checks the proof with the digest of the curve's size, and knows plain Ed25519 only. */
+function proofDigest(type: KeyType): SignatureDigestAlgorithm {
+  return type === "ed25519" ? "sha256" : curveDigest(type);
+}
+
+function ephemeralSigner(type: KeyType): OpenedSigner {
+  const privateKey = generatePrivateKey(type);
+  return localSigner({ privateKey, publicKey: publicKeyOf(privateKey, "ephemeral key") }, "sha256");
 }

@@ -137,7 +137,8 @@ async function readStored(key: HostedKey, { weakKeys }: KeyContext): Promise<Key
   );
 }
 
-function localSigner(
+/** The signer of a key that lies in this program. */
+export function localSigner(
   { privateKey, publicKey }: KeyPair,
   digest: SignatureDigestAlgorithm,
 ): OpenedSigner {

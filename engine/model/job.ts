@@ -25,13 +25,25 @@ interface JobBase {
   readonly timeoutMs: number;
 }
 
+/** Who is to vouch for signatures beside their signer. */
+export interface JobTransparency {
+  /** Whether transparency logs get them. */
+  readonly upload: boolean;
+  /** A log, Rekor v1, in the place of those of the run. */
+  readonly rekorUrl?: string;
+  /** A timestamp authority in the place of those of the run. */
+  readonly timestampUrl?: string;
+}
+
 /** Signs a target with one key. */
 export interface SignJob extends JobBase {
   readonly op: "sign";
-  /** The key, as the URI that `RunSetup` knows it by. */
+  /** The key, as the URI that `RunSetup` knows it by; `keyless` for certificates. */
   readonly key: string;
   readonly formats: readonly SignatureFormat[];
-  /** No second signature by this key over the same payload. */
+  /** Absent: nobody vouches. */
+  readonly transparency?: JobTransparency;
+  /** No second signature by this key, or by this identity, over the same payload. */
   readonly skipSigned: boolean;
   /** `--sign-container-identity`: names to sign instead of the repository's, in legacy payloads. */
   readonly identities?: readonly string[];
@@ -69,9 +81,13 @@ export interface DetachedSignature {
 /** Signs a statement about a target with one key. */
 export interface AttestJob extends JobBase {
   readonly op: "attest";
-  /** The key, as the URI that `RunSetup` knows it by. */
+  /** The key, as the URI that `RunSetup` knows it by; `keyless` for certificates. */
   readonly key: string;
   readonly formats: readonly SignatureFormat[];
+  /** Absent: nobody vouches. */
+  readonly transparency?: JobTransparency;
+  /** As what the attestation stands in the log. Default `dsse`. */
+  readonly entryKind?: "dsse" | "intoto";
   /** The generation of cosign that statements, envelopes and layers are written as. */
   readonly generation: Generation;
   /** URI of the predicate's type. */

@@ -42,7 +42,9 @@ export interface SignatureFact {
     /** What was signed: the simple-signing payload, or the statement in the envelope. */
     readonly payload: string;
     readonly signature: string;
-    /** The whole bundle, where the format is one. */
+    /** The signer's own, DER; absent when a bare key has signed. */
+    readonly certificate?: string;
+    /** The whole bundle; of an attestation at a tag an old one. */
     readonly bundle?: string;
   };
 }

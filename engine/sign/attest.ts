@@ -1,13 +1,12 @@
 import { attachAttestationTag, type Replaced } from "../artifacts/attestation_tag.ts";
-import { attachBundle, encodeBundle } from "../artifacts/bundle_referrer.ts";
+import { attachBundle } from "../artifacts/bundle_referrer.ts";
 import { dockerReferenceOf } from "../artifacts/resolve.ts";
 import type { Stores } from "../artifacts/stores.ts";
-import { sha256 } from "../crypto/hash.ts";
-import { type DsseEnvelope, dsseJson, encodeOldDsse, encodePae } from "../formats/dsse.ts";
+import { type DsseEnvelope, dsseJson, encodeOldDsse } from "../formats/dsse.ts";
 import { encodeGoJson } from "../formats/go_json.ts";
 import { encodeAttestationStatement, parseStatement } from "../formats/in_toto.ts";
-import { MEDIA } from "../formats/media_types.ts";
-import { encodeBase64, utf8 } from "../model/bytes.ts";
+import { materialAnnotations } from "../formats/layer_material.ts";
+import { utf8 } from "../model/bytes.ts";
 import { digestAlgorithm, digestHex } from "../model/digest.ts";
 import { CosignError } from "../model/errors.ts";
 import type { Generation } from "../model/exit_code.ts";
@@ -15,9 +14,17 @@ import type { AttestJob } from "../model/job.ts";
 import type { SignatureFormat } from "../model/policy.ts";
 import type { Subject } from "../model/subject.ts";
 import type { SignatureFact } from "../model/verdict.ts";
-import type { Signer } from "../plugin_host/contract.ts";
 import { subjectsAbout } from "../verify/envelope.ts";
 import { parseOrThrow } from "../verify/parse_or_throw.ts";
+import {
+  bareStatementDraft,
+  type Draft,
+  type EntryKind,
+  envelopeOf,
+  statementDraft,
+} from "./draft.ts";
+import { bundleOf, oldBundleOf, vouchedFact } from "./fact.ts";
+import { type Signing, signVouched, type VouchedSignature } from "./vouch.ts";
 
 /** What one attestation is to say, and where it goes. */
 export interface AttestOptions {
@@ -25,6 +32,8 @@ export interface AttestOptions {
   readonly predicateType: string;
   readonly generation: Generation;
   readonly replace: boolean;
+  /** As what it stands in the log. Default `dsse`. */
+  readonly entryKind?: EntryKind;
   /** False: write nothing. */
   readonly upload: boolean;
   readonly now: Date;
@@ -40,20 +49,26 @@ export interface Attested {
 }
 
 /**
- * Signs a statement about a subject and puts it beside the subject.
+ * Signs a statement about a subject and puts it beside the subject, with all that vouches for it.
  *
  * @throws {CosignError} `CLAIM_MISMATCH` when a given statement is about something else;
- * `LIMIT_EXCEEDED` when what is made would not be read again; of the key; what the registry says.
+ * `LIMIT_EXCEEDED` when what is made would not be read again; as `signVouched()`; what the registry says.
  */
 export async function attest(
   subject: Subject,
   format: SignatureFormat,
-  signer: Signer,
+  signing: Signing,
   stores: Stores,
   options: AttestOptions,
 ): Promise<Attested> {
   const { predicateType, generation } = options;
-  const envelope = await signStatement(statementOf(subject, options), signer, options.signal);
+  const payload = statementOf(subject, options);
+  const vouched = await signVouched(
+    format === "bundle" ? statementDraft(payload, options.entryKind) : bareDraft(payload, options),
+    signing,
+    options.signal,
+  );
+  const envelope = envelopeOf(payload, vouched.signature);
   const text = envelopeJson(envelope, generation);
   const limitBytes = stores.conventions.maxAttachmentBytes;
   if (text.length > limitBytes) {
@@ -63,31 +78,32 @@ export async function attest(
       { hint: "Set COSIGN_MAX_ATTACHMENT_SIZE, here and wherever it is verified" },
     );
   }
-  const fact = factOf(envelope, text, format, signer, options);
+  const bundle =
+    format === "bundle" ? bundleOf(envelope, vouched) : oldBundleOf(utf8(text), vouched, true);
+  const fact = factOf(vouched, payload, text, format, bundle, options);
   if (!options.upload) return { fact };
   if (format === "legacy") {
-    const attestation = { text, predicateType, isAnnotated: generation > 1 };
+    const annotations = materialAnnotations(vouched.material);
+    const attestation = { text, predicateType, isAnnotated: generation > 1, annotations };
     const replaced = await attachAttestationTag(subject, attestation, stores, options);
     return options.replace ? { fact, replaced } : { fact };
   }
   const createdAt = `${options.now.toISOString().slice(0, 19)}Z`;
-  await attachBundle(subject, envelope, signer.publicKey, stores, { ...options, createdAt });
+  await attachBundle(subject, bundle, stores, { ...options, createdAt });
   return { fact };
-}
-
-/** Signs a statement as it is. */
-export async function signStatement(
-  payload: Uint8Array,
-  signer: Signer,
-  signal?: AbortSignal,
-): Promise<DsseEnvelope> {
-  const sig = await signer.sign(encodePae(MEDIA.inToto, payload), signal);
-  return { payloadType: MEDIA.inToto, payload, signatures: [{ keyid: "", sig }] };
 }
 
 /** The JSON of an envelope as a generation of cosign writes it by itself. */
 export function envelopeJson(envelope: DsseEnvelope, generation: Generation): string {
   return generation === 3 ? encodeGoJson(dsseJson(envelope)) : encodeOldDsse(envelope);
+}
+
+/** What is to be signed for an envelope that will stand by itself. */
+export function bareDraft(
+  payload: Uint8Array,
+  { generation, entryKind }: Pick<AttestOptions, "generation" | "entryKind">,
+): Draft {
+  return bareStatementDraft(payload, (envelope) => envelopeJson(envelope, generation), entryKind);
 }
 
 function statementOf(subject: Subject, options: AttestOptions): Uint8Array {
@@ -112,25 +128,19 @@ function statementOf(subject: Subject, options: AttestOptions): Uint8Array {
 }
 
 function factOf(
-  envelope: DsseEnvelope,
+  vouched: VouchedSignature,
+  payload: Uint8Array,
   text: string,
   format: SignatureFormat,
-  { publicKey }: Signer,
+  bundle: Uint8Array,
   { predicateType, upload }: AttestOptions,
 ): SignatureFact {
-  const [signature] = envelope.signatures;
   return {
     format,
-    key: publicKey.uri,
-    keyDigest: `sha256:${sha256(publicKey.spki).toHex()}`,
+    ...vouchedFact(vouched, payload, bundle),
     payload: null,
     attestation: { predicateType, envelope: text },
     annotations: {},
     state: upload ? "written" : "not-uploaded",
-    made: {
-      payload: encodeBase64(envelope.payload),
-      signature: encodeBase64(signature?.sig ?? new Uint8Array()),
-      ...(format === "bundle" ? { bundle: encodeBase64(encodeBundle(envelope, publicKey)) } : {}),
-    },
   };
 }

@@ -1,4 +1,4 @@
-import { attachBundle, encodeBundle, gatherBundles } from "../artifacts/bundle_referrer.ts";
+import { attachBundle, gatherBundles } from "../artifacts/bundle_referrer.ts";
 import { dockerReferenceOf } from "../artifacts/resolve.ts";
 import {
   attachSignatureTag,
@@ -6,19 +6,22 @@ import {
   gatherSignatureTag,
 } from "../artifacts/signature_tag.ts";
 import type { Stores } from "../artifacts/stores.ts";
-import { sha256 } from "../crypto/hash.ts";
-import { type DsseEnvelope, encodePae } from "../formats/dsse.ts";
 import { encodeSignatureStatement } from "../formats/in_toto.ts";
-import { MEDIA, SIGN_PREDICATE } from "../formats/media_types.ts";
+import { materialAnnotations } from "../formats/layer_material.ts";
+import { SIGN_PREDICATE } from "../formats/media_types.ts";
 import { encodeSimpleSigning, parseSimpleSigning } from "../formats/simple_signing.ts";
+import type { SigningIdentity } from "../keys/signing_identity.ts";
 import { encodeBase64 } from "../model/bytes.ts";
-import { errorFromReport, hasCode } from "../model/errors.ts";
-import type { PublicKey } from "../model/key.ts";
+import { CosignError, errorFromReport } from "../model/errors.ts";
 import type { SignatureFormat } from "../model/policy.ts";
 import type { Subject } from "../model/subject.ts";
 import type { SignatureFact } from "../model/verdict.ts";
-import type { Signer } from "../plugin_host/contract.ts";
+import { identityFacts } from "../verify/identity.ts";
+import type { SignerPolicy } from "../verify/signer.ts";
 import { verify } from "../verify/verify.ts";
+import { envelopeOf, messageDraft, statementDraft } from "./draft.ts";
+import { bundleOf, signerFact, vouchedFact } from "./fact.ts";
+import { type Signing, signVouched, vouchedPolicy } from "./vouch.ts";
 
 /** What one signature is to say, and where it goes. */
 export interface SignOptions {
@@ -27,7 +30,10 @@ export interface SignOptions {
   readonly identity?: string;
   /** These bytes instead of a payload of ours; legacy only. */
   readonly payload?: Uint8Array;
-  /** First look for a bundle by this key that says the same. The tag is always looked at. */
+  /**
+   * First look for a signature by this key, or by this certificate's identity, that says the same and
+   * has all that vouches for the new one. Of bare keys the tag is always looked at.
+   */
   readonly skipSigned: boolean;
   /** False: write nothing. */
   readonly upload: boolean;
@@ -37,30 +43,30 @@ export interface SignOptions {
 }
 
 /**
- * Signs a subject in one format and puts the signature beside it.
+ * Signs a subject in one format and puts the signature beside it, with all that vouches for it.
  *
- * @throws {CosignError} of the key, or what the registry says; when a place could not be read, that
+ * @throws {CosignError} as `signVouched()`, or what the registry says; when a place could not be read, that
  * error, and nothing is signed.
  */
 export async function sign(
   subject: Subject,
   format: SignatureFormat,
-  signer: Signer,
+  signing: Signing,
   stores: Stores,
   options: SignOptions,
 ): Promise<SignatureFact> {
   return format === "legacy"
-    ? await signLegacy(subject, signer, stores, options)
-    : await signBundle(subject, signer, stores, options);
+    ? await signLegacy(subject, signing, stores, options)
+    : await signBundle(subject, signing, stores, options);
 }
 
 async function signLegacy(
   subject: Subject,
-  signer: Signer,
+  signing: Signing,
   stores: Stores,
   options: SignOptions,
 ): Promise<SignatureFact> {
-  const key = signer.publicKey;
+  const { signal } = options;
   const payload =
     options.payload ??
     encodeSimpleSigning(
@@ -68,54 +74,81 @@ async function signLegacy(
       subject.digest,
       options.annotations,
     );
+  const about = legacyFact(payload, options);
   if (options.skipSigned && options.upload) {
-    const gathered = await gatherSignatureTag(subject, stores, options.signal);
-    const present = findSignature(gathered, payload, key);
-    if (present !== undefined) return legacyFact(key, payload, present, "present", options);
+    const gathered = await gatherSignatureTag(subject, stores, signal);
+    const signer = await signing.identity(signal);
+    const present = findSignature(gathered, payload, ourPolicy(signer, signing));
+    if (present !== undefined) {
+      const made = { payload: encodeBase64(payload), signature: encodeBase64(present) };
+      return { ...about, ...signerFact(signer), made, state: "present" };
+    }
     refuseUnread(gathered.failures);
   }
-  const signature = await signer.sign(payload, options.signal);
-  if (!options.upload) return legacyFact(key, payload, signature, "not-uploaded", options);
-  const state = await attachSignatureTag(subject, { payload, signature }, key, stores, options);
-  return legacyFact(key, payload, signature, state, options);
+  const vouched = await signVouched(messageDraft(payload, "promise"), signing, signal);
+  const fact = { ...about, ...vouchedFact(vouched, payload) };
+  if (!options.upload) return { ...fact, state: "not-uploaded" };
+  const { signature, material, identity } = vouched;
+  const annotations = materialAnnotations(material);
+  const state = await attachSignatureTag(
+    subject,
+    { payload, signature, annotations },
+    identity.signer.publicKey,
+    stores,
+    options,
+  );
+  return { ...fact, state };
 }
 
 async function signBundle(
   subject: Subject,
-  signer: Signer,
+  signing: Signing,
   stores: Stores,
   options: SignOptions,
 ): Promise<SignatureFact> {
-  const key = signer.publicKey;
+  const { signal } = options;
+  const about = bundleFact(subject, options);
   if (options.skipSigned && options.upload) {
-    const present = await findBundle(subject, key, stores, options);
-    if (present) return bundleFact(subject, key, undefined, "present", options);
+    const signer = await signing.identity(signal);
+    if (await hasBundle(subject, ourPolicy(signer, signing), stores, options)) {
+      return { ...about, ...signerFact(signer), state: "present" };
+    }
   }
   const payload = encodeSignatureStatement(subject.digest, options.annotations);
-  const sig = await signer.sign(encodePae(MEDIA.inToto, payload), options.signal);
-  const envelope: DsseEnvelope = {
-    payloadType: MEDIA.inToto,
-    payload,
-    signatures: [{ keyid: "", sig }],
-  };
-  if (!options.upload) return bundleFact(subject, key, envelope, "not-uploaded", options);
+  const vouched = await signVouched(statementDraft(payload), signing, signal);
+  const bundle = bundleOf(envelopeOf(payload, vouched.signature), vouched);
+  const fact = { ...about, ...vouchedFact(vouched, payload, bundle) };
+  if (!options.upload) return { ...fact, state: "not-uploaded" };
   const createdAt = `${options.now.toISOString().slice(0, 19)}Z`;
-  await attachBundle(subject, envelope, key, stores, {
+  await attachBundle(subject, bundle, stores, {
     ...options,
     createdAt,
     predicateType: SIGN_PREDICATE,
   });
-  return bundleFact(subject, key, envelope, "written", options);
+  return { ...fact, state: "written" };
 }
 
-/** Whether a bundle by `key` with exactly these annotations lies beside the subject. */
-async function findBundle(
+/**
+ * What is ours already: by the same key, or by a certificate for the same name from the same issuer; and
+ * vouched for by as many as the new one would be.
+ */
+function ourPolicy(identity: SigningIdentity, { vouchers, context }: Signing): SignerPolicy {
+  const facts = identity.certificate && identityFacts(identity.certificate);
+  const [subject = ""] = facts?.subjects ?? [];
+  return vouchedPolicy(identity, vouchers, context?.trustedRoot, {
+    identity: { exact: subject },
+    issuer: { exact: facts?.issuer ?? "" },
+  });
+}
+
+/** Whether a bundle that is ours, with exactly these annotations, lies beside the subject. */
+async function hasBundle(
   subject: Subject,
-  key: PublicKey,
+  ours: SignerPolicy,
   stores: Stores,
   options: SignOptions,
 ): Promise<boolean> {
-  const policy = { keys: [key], annotations: options.annotations, checkClaims: true };
+  const policy = { ...ours, annotations: options.annotations, checkClaims: true };
   const wanted = Object.keys(options.annotations).length;
   const failures = [];
   for await (const gathered of gatherBundles(subject, stores, options.signal)) {
@@ -125,22 +158,13 @@ async function findBundle(
         const found = verify(evidence, subject.name, subject.digest, policy);
         if (Object.keys(found.annotations).length === wanted) return true;
       } catch (error) {
-        if (!hasCode(error, ...NOT_OURS)) throw error;
+        if (!(error instanceof CosignError)) throw error; // whatever it is, it is not ours
       }
     }
   }
   refuseUnread(failures);
   return false;
 }
-
-const NOT_OURS = [
-  "SIGNATURE_INVALID",
-  "CLAIM_MISMATCH",
-  "ANNOTATION_MISMATCH",
-  "PREDICATE_MISMATCH",
-  "ENVELOPE_INVALID",
-  "BUNDLE_INVALID",
-] as const;
 
 /** Only "none found" leads to signing: what could not be read may be the signature that is looked for. */
 function refuseUnread(failures: readonly Parameters<typeof errorFromReport>[0][]): void {
@@ -149,35 +173,22 @@ function refuseUnread(failures: readonly Parameters<typeof errorFromReport>[0][]
 }
 
 function legacyFact(
-  key: PublicKey,
   payload: Uint8Array,
-  signature: Uint8Array,
-  state: NonNullable<SignatureFact["state"]>,
   options: SignOptions,
-): SignatureFact {
+): Pick<SignatureFact, "format" | "payload" | "annotations"> {
   return {
     format: "legacy",
-    key: key.uri,
-    keyDigest: `sha256:${sha256(key.spki).toHex()}`,
     payload: options.payload === undefined ? parseSimpleSigning(payload).payload : null,
     annotations: options.annotations,
-    state,
-    made: { payload: encodeBase64(payload), signature: encodeBase64(signature) },
   };
 }
 
 function bundleFact(
   subject: Subject,
-  key: PublicKey,
-  envelope: DsseEnvelope | undefined,
-  state: NonNullable<SignatureFact["state"]>,
   options: SignOptions,
-): SignatureFact {
-  const signature = envelope?.signatures[0]?.sig;
+): Pick<SignatureFact, "format" | "payload" | "annotations"> {
   return {
     format: "bundle",
-    key: key.uri,
-    keyDigest: `sha256:${sha256(key.spki).toHex()}`,
     payload: {
       critical: {
         identity: { "docker-reference": subject.name },
@@ -187,15 +198,5 @@ function bundleFact(
       optional: Object.keys(options.annotations).length === 0 ? null : options.annotations,
     },
     annotations: options.annotations,
-    state,
-    ...(envelope === undefined || signature === undefined
-      ? {}
-      : {
-          made: {
-            payload: encodeBase64(envelope.payload),
-            signature: encodeBase64(signature),
-            bundle: encodeBase64(encodeBundle(envelope, key)),
-          },
-        }),
   };
 }

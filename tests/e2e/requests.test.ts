@@ -8,6 +8,7 @@ import { LocalShared } from "../../engine/io/shared.ts";
 import type { RunKey } from "../../engine/keys/key_ring.ts";
 import type { Job, SignJob, VerifyJob } from "../../engine/model/job.ts";
 import type { Verdict } from "../../engine/model/verdict.ts";
+import { keyHost } from "../support/key_host.ts";
 import { onBothRegistries, type TestRegistry } from "../support/registries.ts";
 import type { Place } from "../support/signatures.ts";
 import { startTap, type Tap } from "../support/tap.ts";
@@ -67,7 +68,7 @@ function openRun(): RunOne {
     },
     {
       shared: new LocalShared(),
-      signHosted: () => Promise.reject(new Error("No key is hosted")),
+      keyHost: keyHost(),
       signal: new AbortController().signal,
       env: {},
     },

@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { buildBinary, scrubbedEnvironment } from "../support/binary.ts";
 import { onBothRegistries, type TestRegistry } from "../support/registries.ts";
+import { type Sigstore, startSigstore } from "../support/sigstore_server.ts";
 import { pushImage, putBlob, putManifest } from "../support/uploads.ts";
 
 setDefaultTimeout(180_000); // a build, and stretched passwords on a busy machine
@@ -14,12 +15,14 @@ const INDEX_ENTRY = "application/vnd.oci.image.manifest.v1+json";
 
 onBothRegistries((_, start) => {
   let registry: TestRegistry;
+  let sigstore: Sigstore;
   let dir: string;
   let bin: string;
   let host: string;
 
   beforeAll(async () => {
     registry = await start();
+    sigstore = await startSigstore();
     host = registry.host;
     dir = mkdtempSync(join(tmpdir(), "readme-"));
     bin = mkdtempSync(join(tmpdir(), "readme-bin-"));
@@ -28,6 +31,7 @@ onBothRegistries((_, start) => {
   });
   afterAll(async () => {
     await registry.close();
+    await sigstore.close();
     rmSync(dir, { recursive: true });
     rmSync(bin, { recursive: true });
   });
@@ -164,11 +168,14 @@ onBothRegistries((_, start) => {
     );
     await ok("cosign verify --key cosign.pub HOST/my/image");
 
-    // Rekor: asked for, and not there in this version; nothing is skipped in silence.
-    const log = await run("cosign sign --key cosign.key HOST/dlorenc/demo", {
-      env: { COSIGN_EXPERIMENTAL: "1" },
+    // Rekor: a log of our own, which the trusted root knows.
+    const log = { COSIGN_EXPERIMENTAL: "1", COSIGN_TRUSTED_ROOT: sigstore.trustedRootPath };
+    const logged = await ok("cosign sign --key cosign.key HOST/dlorenc/demo", {
+      env: { ...log, COSIGN_REKOR_URL: sigstore.rekorUrl },
     });
-    expect([log.code, log.stderr]).toEqual([1, expect.stringContaining("code: LOG_UNAVAILABLE")]);
+    expect(logged.stderr).toContain("tlog entry created with index: 1000\n");
+    const found = await ok("cosign verify --key cosign.pub HOST/dlorenc/demo", { env: log });
+    expect(JSON.parse(found.stdout)[0].optional.Bundle.Payload.logIndex).toBe(1000);
 
     // The payload of an image.
     const payload = await ok("cosign generate HOST/dlorenc/demo");

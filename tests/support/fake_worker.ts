@@ -61,7 +61,7 @@ async function act(words: readonly string[], services: WorkerServices): Promise<
   }
   if (verb === "sign") {
     const message = new TextEncoder().encode(rest);
-    return new TextDecoder().decode(await services.signHosted(name, message));
+    return new TextDecoder().decode(await services.keyHost.sign(name, message));
   }
   if (verb === "idle") await slots.idle(Number(name));
   return "done";

@@ -5,7 +5,7 @@ import type { CommandFunction } from "../command.ts";
 import { conventionsOf } from "../conventions.ts";
 import { BATCH_VERIFY_FLAGS } from "../flags/batch.ts";
 import { DEFAULT_GENERATION, isExperimental, namedGeneration } from "../generation.ts";
-import { openVerificationKeys } from "../open_keys.ts";
+import { NO_KEY_HOST, openVerificationKeys } from "../open_keys.ts";
 import { refuseLater } from "../refuse_later.ts";
 import { registryOptions } from "../registry_options.ts";
 import { warnWithoutLog } from "../verification.ts";
@@ -41,9 +41,11 @@ export const batchVerifyCommand: CommandFunction<typeof BATCH_VERIFY_FLAGS> = as
     },
     registry: await registryOptions(flags, call.runtime.platform),
     conventions: conventionsOf(flags, env, new Date(), stderr),
-    openKeys: async (uris, options) => ({
-      keys: await openVerificationKeys(uris, { ...call, plugins: options.plugins }, options),
-      signHosted: () => Promise.reject(new TypeError("Verification signs nothing")),
+    openKeys: async ({ keys }, options) => ({
+      setup: {
+        keys: await openVerificationKeys(keys, { ...call, plugins: options.plugins }, options),
+      },
+      keyHost: NO_KEY_HOST,
       close: () => Promise.resolve(),
     }),
     openTrust: (needs, options) => openBatchTrust(call, needs, { env, signal: options.signal }),

@@ -9,7 +9,7 @@ import type { SGET_FLAGS } from "../flags/artifacts.ts";
 import { isExperimental, refuseLogCheck } from "../generation.ts";
 import { openOneByOne } from "../one_by_one.ts";
 import { openArtifacts } from "../open_artifacts.ts";
-import { openVerificationKeys } from "../open_keys.ts";
+import { NO_KEY_HOST, openVerificationKeys } from "../open_keys.ts";
 import { signaturesText, verificationHeader } from "../output.ts";
 import { usage } from "../parse.ts";
 import { printableText } from "../printable.ts";
@@ -64,9 +64,7 @@ async function verifyPinned(call: Call, key: string, digest: string): Promise<st
   const conventions = conventionsOf(flags, env, new Date(), stderr);
   const keys = await openVerificationKeys([key], call, { signal });
   const { registry: host, repository } = parseReference(image);
-  using jobs = openOneByOne({ registry, conventions, keys }, call, () =>
-    Promise.reject(new TypeError("Verification signs nothing")),
-  );
+  using jobs = openOneByOne({ registry, conventions, keys }, call, NO_KEY_HOST);
   const verdict = await jobs.run({
     op: "verify",
     id: "1",

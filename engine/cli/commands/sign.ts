@@ -1,4 +1,5 @@
 import { readFileBytes } from "../../io/files.ts";
+import { KEYLESS } from "../../keys/key_ring.ts";
 import { encodeBase64 } from "../../model/bytes.ts";
 import { errorFromReport } from "../../model/errors.ts";
 import type { SignJob } from "../../model/job.ts";
@@ -10,38 +11,42 @@ import { isSbomAttachment } from "../attachment.ts";
 import type { CommandFunction, Invocation } from "../command.ts";
 import { conventionsOf } from "../conventions.ts";
 import { SIGN_FLAGS } from "../flags/sign.ts";
-import {
-  DEFAULT_GENERATION,
-  namedGeneration,
-  refuseLogUpload,
-  signatureFormats,
-} from "../generation.ts";
+import { DEFAULT_GENERATION, namedGeneration, signatureFormats } from "../generation.ts";
 import { openOneByOne } from "../one_by_one.ts";
-import { openSigningKeys } from "../open_keys.ts";
+import { openSigning, setupOf } from "../open_signing.ts";
 import { usage } from "../parse.ts";
 import { printableText } from "../printable.ts";
 import { refuseLater, unavailable } from "../refuse_later.ts";
 import { registryOptions } from "../registry_options.ts";
 import { wantsSignatureFiles, writeSignatureFiles } from "../signature_files.ts";
-import { logUploadFlags, signingKey, tagWarning } from "../signing.ts";
+import { checkSignerCertificateFlags } from "../signer_certificates.ts";
+import { type SigningPlan, signingKey, signingPlan, tagWarning } from "../signing.ts";
 
 type Call = Invocation<typeof SIGN_FLAGS>;
 
 const MAX_PAYLOAD_BYTES = 1_048_576; // more would not be read back as a signature's payload
-const MAX_TRUSTED_ROOT_BYTES = 16 * 1024 * 1024; // the public one has 12 KB
 
 /** `sign`: images one after another; the first that fails ends it. */
 export const signCommand: CommandFunction<typeof SIGN_FLAGS> = async (call) => {
   const { flags, args, env, stderr } = call;
-  const settings = settingsOf(call);
+  const { plan, settings } = settingsOf(call);
   const { signal } = new AbortController();
-  if (flags["trusted-root"]) await readFileBytes(flags["trusted-root"], MAX_TRUSTED_ROOT_BYTES);
   const payload = await readPayload(flags.payload, stderr);
   const registry = await registryOptions(flags, call.runtime.platform);
   const conventions = conventionsOf(flags, env, new Date(), stderr);
   const references = args.map((image) => parseReference(image)); // all of them, before anything is signed
-  await using keys = await openSigningKeys([settings.key], call, { signal });
-  using images = openOneByOne({ registry, conventions, keys: keys.keys }, call, keys.signHosted);
+  await using signing = await openSigning(plan, call, {
+    signal,
+    keys: [settings.key],
+    ...(plan.isIssued ? { leased: settings.key } : {}),
+    formats: settings.formats,
+    certificates: flags,
+  });
+  using images = openOneByOne(
+    { registry, conventions, ...setupOf(signing) },
+    call,
+    signing.keyHost,
+  );
   for (const [at, image] of args.entries()) {
     if (references[at]?.digest === undefined) stderr.write(tagWarning(image));
     const target = { type: "reference", reference: image } as const;
@@ -51,16 +56,19 @@ export const signCommand: CommandFunction<typeof SIGN_FLAGS> = async (call) => {
       target,
       ...(payload === undefined ? {} : { payload: encodeBase64(payload) }),
     });
-    tell(verdict, conventions.targetRepository, call);
+    tell(verdict, plan, conventions.targetRepository, call);
     if (verdict.outcome !== "passed") throw errorFromReport(verdict.reason);
-    writeSignatureFiles(verdict, flags, stderr);
+    writeSignatureFiles(verdict, signing.keys[0]?.spki, flags, stderr);
   }
   return 0;
 };
 
 /** Checks the flags in cosign's order and makes what all jobs have in common. */
-function settingsOf(call: Call): Omit<SignJob, "id" | "target"> {
-  const { flags, given, args, stderr, env } = call;
+function settingsOf(call: Call): {
+  readonly plan: SigningPlan;
+  readonly settings: Omit<SignJob, "id" | "target">;
+} {
+  const { flags, given, args, stderr } = call;
   const generation = namedGeneration(flags.compat) ?? DEFAULT_GENERATION;
   const key = signingKey(call, generation);
   refuseLater(SIGN_FLAGS, flags, given);
@@ -75,19 +83,21 @@ function settingsOf(call: Call): Omit<SignJob, "id" | "target"> {
   const formats = signatureFormats(flags.format, newBundleFormat, generation);
   checkFormats(formats, call);
   const annotations = parseAnnotations(flags.annotations);
-  refuseLogUpload(logUploadFlags(call), generation, env);
+  checkSignerCertificateFlags(flags);
+  const plan = signingPlan(call, generation, key === KEYLESS || flags["issue-certificate"]);
   const identities = flags["sign-container-identity"];
   const returnMade = wantsSignatureFiles(flags);
   if (returnMade && args.length > 1) {
     throw usage(
-      "The files of --output-signature, --output-payload and --bundle hold one image's signature",
+      "The files of --output-signature, --output-payload, --output-certificate and --bundle hold one image's signature",
       "Sign the images one by one",
     );
   }
-  return {
+  const settings: Omit<SignJob, "id" | "target"> = {
     op: "sign",
     key,
     formats,
+    ...(plan.services === undefined ? {} : { transparency: { upload: plan.upload } }),
     annotations,
     recursive: flags.recursive,
     skipUnknownPlatform: flags["skip-unknown-platform"],
@@ -98,6 +108,7 @@ function settingsOf(call: Call): Omit<SignJob, "id" | "target"> {
     ...(sbom ? { attachment: "sbom" } : {}),
     ...(identities.length === 0 ? {} : { identities }),
   };
+  return { plan, settings };
 }
 
 /** Flags that one of the formats cannot follow. */
@@ -137,14 +148,23 @@ async function readPayload(
 }
 
 /** Says where signatures went; also of a verdict that failed half-way. */
-function tell(verdict: Verdict, targetRepository: string | undefined, { stderr }: Call): void {
+function tell(
+  verdict: Verdict,
+  { generation, isIssued }: SigningPlan,
+  targetRepository: string | undefined,
+  { stderr }: Call,
+): void {
   for (const warning of verdict.warnings) stderr.write(`WARNING: ${printableText(warning)}\n`);
   for (const { name, signatures } of verdict.subjects) {
     const repository = targetRepository ?? repositoryName(parseReference(name));
-    for (const { state, format } of signatures) {
+    for (const { state, format, logEntries = [] } of signatures) {
+      for (const { index } of generation < 3 ? logEntries : []) {
+        stderr.write(`tlog entry created with index: ${index}\n`);
+      }
       if (state === "written") stderr.write(`Pushing signature to: ${printableText(repository)}\n`);
       if (state === "present") {
-        stderr.write(`Already signed by this key (${format}): ${printableText(name)}\n`);
+        const who = isIssued ? "identity" : "key";
+        stderr.write(`Already signed by this ${who} (${format}): ${printableText(name)}\n`);
       }
     }
   }

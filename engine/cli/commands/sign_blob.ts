@@ -1,47 +1,45 @@
 import pLimit from "p-limit";
-import { sha256 } from "../../crypto/hash.ts";
 import { encodePem } from "../../crypto/pem.ts";
-import { encodeBlobBundle } from "../../formats/blob_bundle.ts";
 import { encodeMessageBundle } from "../../formats/bundle.ts";
-import type { Certificate } from "../../formats/x509.ts";
+import { encodeSignedTimestamp } from "../../formats/timestamp.ts";
 import { type BlobContent, KEPT_BYTES, readBlob } from "../../io/blob.ts";
-import { readFileBytes } from "../../io/files.ts";
 import { writeOutputFile } from "../../io/output_file.ts";
-import { type OpenedSigner, openSigner } from "../../keys/open.ts";
-import { encodeBase64, equalBytes, utf8 } from "../../model/bytes.ts";
-import { CosignError, describeError } from "../../model/errors.ts";
-import type { Generation } from "../../model/exit_code.ts";
-import { verifyCertificate } from "../../verify/certificate.ts";
-import { type CertificateContext, readCertificates, trustOfChain } from "../certificate_files.ts";
+import { KEYLESS } from "../../keys/key_ring.ts";
+import { encodeBase64, utf8 } from "../../model/bytes.ts";
+import { CosignError } from "../../model/errors.ts";
+import type { KeyType } from "../../model/key.ts";
+import { blobDraft, hashOf, MAX_WHOLE_BYTES, needsWhole } from "../../sign/blob_draft.ts";
+import { oldBundleOf } from "../../sign/fact.ts";
+import { digestFor, type Signing, signVouched, type VouchedSignature } from "../../sign/vouch.ts";
 import type { CommandFunction, Invocation } from "../command.ts";
 import { startDeadline } from "../deadline.ts";
 import { SIGN_BLOB_FLAGS } from "../flags/blob.ts";
-import { DEFAULT_GENERATION, namedGeneration, refuseLogUpload } from "../generation.ts";
-import { keyContext } from "../open_keys.ts";
+import { DEFAULT_GENERATION, namedGeneration } from "../generation.ts";
+import { openSigning } from "../open_signing.ts";
 import { usage } from "../parse.ts";
 import { printableText } from "../printable.ts";
 import { refuseLater } from "../refuse_later.ts";
-import { logUploadFlags, signingKey } from "../signing.ts";
+import { checkSignerCertificateFlags } from "../signer_certificates.ts";
+import { type SigningPlan, signingKey, signingPlan } from "../signing.ts";
 
 type Call = Invocation<typeof SIGN_BLOB_FLAGS>;
 
 interface Settings {
   readonly key: string;
-  readonly generation: Generation;
+  readonly plan: SigningPlan;
   readonly isBundle: boolean;
+  readonly keyType: KeyType;
 }
 
-const MAX_TRUSTED_ROOT_BYTES = 16 * 1024 * 1024; // the public one has 12 KB
-/** What signs the blob itself, plain Ed25519 or a key that lies elsewhere, has it in memory as a whole. */
-const MAX_WHOLE_BYTES = 256 * 1024 * 1024;
 const PRIVATE_MODE = 0o600;
-const SIGNING_ALGORITHMS: ReadonlySet<string> = new Set([
-  "ecdsa-sha2-256-nistp256",
-  "ecdsa-sha2-384-nistp384",
-  "ecdsa-sha2-512-nistp521",
-  "rsa-sign-pkcs1-2048-sha256",
-  "rsa-sign-pkcs1-3072-sha256",
-  "rsa-sign-pkcs1-4096-sha256",
+/** The keys that `--signing-algorithm` makes. */
+const SIGNING_ALGORITHMS: ReadonlyMap<string, KeyType> = new Map([
+  ["ecdsa-sha2-256-nistp256", "ecdsa-p256"],
+  ["ecdsa-sha2-384-nistp384", "ecdsa-p384"],
+  ["ecdsa-sha2-512-nistp521", "ecdsa-p521"],
+  ["rsa-sign-pkcs1-2048-sha256", "rsa-2048"],
+  ["rsa-sign-pkcs1-3072-sha256", "rsa-3072"],
+  ["rsa-sign-pkcs1-4096-sha256", "rsa-4096"],
 ]);
 
 /** Files that are read and hashed at once. What is printed keeps their order. */
@@ -49,28 +47,44 @@ const BLOBS_AT_ONCE = 4;
 
 /** `sign-blob`: the first file that fails ends it. */
 export const signBlobCommand: CommandFunction<typeof SIGN_BLOB_FLAGS> = async (call) => {
-  const { flags, args, env } = call;
+  const { flags, args } = call;
   const settings = settingsOf(call);
+  const { key, plan, keyType, isBundle } = settings;
   const { signal } = new AbortController();
-  if (flags["trusted-root"]) await readFileBytes(flags["trusted-root"], MAX_TRUSTED_ROOT_BYTES);
-  const stdinIsTaken = args.includes("-");
-  await using signer = await openSigner(settings.key, keyContext(call, { signal, stdinIsTaken }));
-  const certificate = await readCertificate(call, signer, { env, signal });
-  const limit = pLimit(needsWhole(signer) ? 1 : BLOBS_AT_ONCE);
+  await using opened = await openSigning(plan, call, {
+    signal,
+    stdinIsTaken: args.includes("-"),
+    keys: [key],
+    ...(plan.isIssued ? { leased: key } : {}),
+    formats: [isBundle ? "bundle" : "legacy"],
+    keyType,
+    certificates: flags,
+  });
+  const signing = withoutLostTimestamps(opened.signing(key), settings, call);
+  const identity = await signing.identity(signal);
+  const digest = digestFor(identity, "message", signing.vouchers);
+  const isWhole = needsWhole(identity.signer, digest);
+  const read = {
+    env: call.env,
+    keptBytes: isWhole ? MAX_WHOLE_BYTES : KEPT_BYTES,
+    algorithms: [...new Set(["sha256" as const, digest])],
+  };
+  const limit = pLimit(isWhole ? 1 : BLOBS_AT_ONCE);
   const failed = new AbortController();
   const signed = args.map((source) =>
     limit(async () => {
       failed.signal.throwIfAborted();
       using deadline = startDeadline(flags.timeout, "Cannot sign the blob");
-      return await signOne(source, signer, AbortSignal.any([deadline.signal, failed.signal]), call);
+      const stop = AbortSignal.any([deadline.signal, failed.signal]);
+      return await signOne(source, { ...read, signal: stop }, signing, isBundle);
     }),
   );
   try {
     for (const [i, result] of signed.entries()) {
-      const { signature, blob } = await result;
+      const one = await result;
       if (args[i] !== "-")
         call.stderr.write(`Using payload from: ${printableText(args[i] ?? "")}\n`);
-      handOver(signature, blob, { signer, certificate, settings }, call);
+      handOver(one, settings, call);
     }
   } finally {
     failed.abort();
@@ -81,7 +95,7 @@ export const signBlobCommand: CommandFunction<typeof SIGN_BLOB_FLAGS> = async (c
 
 /** Checks the flags in cosign's order. */
 function settingsOf(call: Call): Settings {
-  const { flags, given, args, env } = call;
+  const { flags, given, args } = call;
   const generation = namedGeneration(flags.compat) ?? DEFAULT_GENERATION;
   const isBundle = given.has("new-bundle-format") ? flags["new-bundle-format"] : generation === 3;
   if (isBundle && !flags.bundle && generation === 3 && (flags.key || !flags.sk)) {
@@ -90,26 +104,28 @@ function settingsOf(call: Call): Settings {
       "Name the bundle's file with --bundle, or sign without one: --new-bundle-format=false",
     );
   }
-  if (!SIGNING_ALGORITHMS.has(flags["signing-algorithm"])) {
+  const keyType = SIGNING_ALGORITHMS.get(flags["signing-algorithm"]);
+  if (keyType === undefined) {
     throw usage(
-      `invalid signing algorithm: ${flags["signing-algorithm"]}. Supported algorithms are: ${[...SIGNING_ALGORITHMS].join(", ")}`,
+      `invalid signing algorithm: ${flags["signing-algorithm"]}. Supported algorithms are: ${[...SIGNING_ALGORITHMS.keys()].join(", ")}`,
     );
   }
   const key = signingKey(call, generation);
   refuseLater(SIGN_BLOB_FLAGS, flags, given);
-  if (flags["certificate-chain"] && !flags.certificate) {
-    throw usage("--certificate-chain needs --certificate", "Add --certificate FILE");
+  checkSignerCertificateFlags(flags);
+  const plan = signingPlan(call, generation, key === KEYLESS || flags["issue-certificate"]);
+  if (flags["timestamp-server-url"] && !isBundle && !flags["rfc3161-timestamp"]) {
+    throw usage("must use protobuf bundle or set timestamp output path", "Add --rfc3161-timestamp");
   }
-  refuseLogUpload(logUploadFlags(call), generation, env);
   checkSeveral(args, flags);
-  return { key, generation, isBundle };
+  return { key, plan, isBundle, keyType };
 }
 
 function checkSeveral(args: readonly string[], flags: Call["flags"]): void {
   if (args.length < 2) return;
-  const file = (["bundle", "output-signature", "output", "output-certificate"] as const).find(
-    (name) => flags[name],
-  );
+  const file = (
+    ["bundle", "output-signature", "output", "output-certificate", "rfc3161-timestamp"] as const
+  ).find((name) => flags[name]);
   if (file !== undefined) {
     throw usage(`The file of --${file} holds one blob's signature`, "Sign the blobs one by one");
   }
@@ -118,55 +134,24 @@ function checkSeveral(args: readonly string[], flags: Call["flags"]): void {
   }
 }
 
-/** Reads the certificate of the key, which must be the key's, and holds it against its chain. */
-async function readCertificate(
-  { flags }: Call,
-  signer: OpenedSigner,
-  context: CertificateContext,
-): Promise<Certificate | undefined> {
-  if (!flags.certificate) return undefined;
-  const [certificate] = await readCertificates(flags.certificate, context);
-  if (!equalBytes(certificate.spki, signer.publicKey.spki)) {
-    throw new CosignError(
-      "CERTIFICATE_INVALID",
-      "public key in certificate does not match the provided public key",
-    );
-  }
-  const chain = flags["certificate-chain"];
-  if (!chain) return certificate;
-  try {
-    const trust = trustOfChain(await readCertificates(chain, context));
-    verifyCertificate(certificate, trust, new Date());
-    return certificate;
-  } catch (error) {
-    if (!(error instanceof CosignError)) throw error;
-    throw new CosignError(
-      error.code,
-      `unable to validate certificate chain: ${describeError(error)}`,
-      { cause: error },
-    );
-  }
+/** An old bundle has no place for a timestamp: none is asked for that nobody would keep. */
+function withoutLostTimestamps(signing: Signing, { isBundle }: Settings, { flags }: Call): Signing {
+  if (isBundle || flags["rfc3161-timestamp"]) return signing;
+  return { ...signing, vouchers: { ...signing.vouchers, timestampAuthorities: [] } };
 }
 
-interface Signing {
-  readonly signer: OpenedSigner;
-  readonly certificate: Certificate | undefined;
-  readonly settings: Settings;
-}
-
-interface SignedContent {
-  readonly signature: Uint8Array;
+interface SignedBlob {
   readonly blob: BlobContent;
+  readonly vouched: VouchedSignature;
 }
 
 async function signOne(
   source: string,
-  signer: OpenedSigner,
-  signal: AbortSignal,
-  { env }: Call,
-): Promise<SignedContent> {
+  read: Parameters<typeof readBlob>[1] & { readonly signal: AbortSignal },
+  signing: Signing,
+  isBundle: boolean,
+): Promise<SignedBlob> {
   try {
-    const keptBytes = needsWhole(signer) ? MAX_WHOLE_BYTES : KEPT_BYTES;
     if (/^[A-Za-z][A-Za-z0-9+.-]*:\/\//.test(source)) {
       throw new CosignError(
         "FILE_READ",
@@ -176,9 +161,9 @@ async function signOne(
         },
       );
     }
-    const algorithms = [...new Set(["sha256" as const, signer.digest])];
-    const blob = await readBlob(source, { env, signal, keptBytes, algorithms });
-    return { blob, signature: await signBlob(blob, signer, signal) };
+    const blob = await readBlob(source, read);
+    const draft = blobDraft(blob, isBundle ? "proof" : "promise");
+    return { blob, vouched: await signVouched(draft, signing, read.signal) };
   } catch (error) {
     if (!(error instanceof CosignError)) throw error;
     const { hint } = error;
@@ -189,81 +174,70 @@ async function signOne(
   }
 }
 
-function needsWhole({ signDigest }: OpenedSigner): boolean {
-  return signDigest === undefined;
-}
-
-async function signBlob(
-  blob: BlobContent,
-  signer: OpenedSigner,
-  signal: AbortSignal,
-): Promise<Uint8Array> {
-  if (blob.bytes !== undefined) return await signer.sign(blob.bytes, signal);
-  const { publicKey, digest } = signer;
-  const hashed = blob.digests[digest];
-  if (signer.signDigest !== undefined && hashed !== undefined) {
-    return await signer.signDigest(hashed, signal);
-  }
-  const who = publicKey.type === "ed25519" ? "plain Ed25519 needs" : "this key's place needs";
-  throw new CosignError(
-    "LIMIT_EXCEEDED",
-    `${who} the blob in memory: it has ${blob.sizeBytes} bytes, at most ${MAX_WHOLE_BYTES} are read`,
-    { hint: "Sign large files with an ECDSA or RSA key" },
-  );
-}
-
 /** Writes what was made where it was asked for: all of it, also where cosign 3.1 ignores a flag. */
-function handOver(
-  signature: Uint8Array,
-  { digests }: BlobContent,
-  { signer, certificate, settings }: Signing,
-  call: Call,
-): void {
+function handOver({ blob, vouched }: SignedBlob, settings: Settings, call: Call): void {
   const { flags, stdout } = call;
-  const { generation, isBundle } = settings;
-  const { spki } = signer.publicKey;
+  const { plan, isBundle } = settings;
+  const { signature, material } = vouched;
+  const [entry] = material.logEntries;
+  if (plan.generation < 3 && entry !== undefined) {
+    call.stderr.write(`tlog entry created with index: ${entry.logIndex}\n`);
+  }
   if (flags.bundle) {
-    const pem = certificatePem(certificate, spki, generation);
-    const digest = { algorithm: "sha256", digest: digests.sha256 ?? new Uint8Array() } as const;
-    const material =
-      certificate === undefined ? { keyHint: sha256(spki) } : { certificate: certificate.der };
     const bytes = isBundle
-      ? encodeMessageBundle(signature, digest, material)
-      : encodeBlobBundle(signature, pem);
+      ? newBundleOf(blob, vouched)
+      : oldBundleOf(signature, vouched, namesKey(plan));
     writeOutputFile(flags.bundle, bytes, PRIVATE_MODE);
-    tell("bundle", flags.bundle, generation, call);
+    tell("bundle", flags.bundle, plan, call);
   }
   const text = flags.b64 ? encodeBase64(signature) : signature;
   const path = flags.output || flags["output-signature"];
   if (path) {
     writeOutputFile(path, text, PRIVATE_MODE);
-    tell("signature", path, generation, call);
-  } else if (!isBundle || generation < 3) {
+    tell("signature", path, plan, call);
+  } else if (!isBundle || plan.generation < 3) {
     stdout.write(typeof text === "string" ? `${text}\n` : text);
   }
-  if (flags["output-certificate"] && certificate !== undefined) {
-    const pem = encodePem("CERTIFICATE", certificate.der);
-    writeOutputFile(
-      flags["output-certificate"],
-      flags.b64 ? encodeBase64(utf8(pem)) : pem,
-      PRIVATE_MODE,
-    );
-    tell("certificate", flags["output-certificate"], generation, call);
+  writeCertificate(vouched, plan, call);
+  const [timestamp] = material.timestamps;
+  if (flags["rfc3161-timestamp"] && timestamp !== undefined) {
+    writeOutputFile(flags["rfc3161-timestamp"], encodeSignedTimestamp(timestamp), PRIVATE_MODE);
+    const words =
+      plan.generation === 2 ? "RFC3161 timestamp written to file" : "Wrote timestamp to file";
+    call.stderr.write(`${words} ${printableText(flags["rfc3161-timestamp"])}\n`);
   }
 }
 
-/** What an old bundle says of the signer: of a bare key only since 3.1. */
-function certificatePem(
-  certificate: Certificate | undefined,
-  spki: Uint8Array,
-  generation: Generation,
-): string | undefined {
-  if (certificate !== undefined) return encodePem("CERTIFICATE", certificate.der);
-  return generation === 3 ? encodePem("PUBLIC KEY", spki) : undefined;
+function newBundleOf(
+  blob: BlobContent,
+  { signature, digest, identity, material }: VouchedSignature,
+): Uint8Array {
+  const { spki } = identity.signer.publicKey;
+  const named = { algorithm: digest, digest: hashOf(blob, digest) };
+  return encodeMessageBundle(signature, named, { ...material, spki });
+}
+
+function writeCertificate({ identity }: VouchedSignature, plan: SigningPlan, call: Call): void {
+  const { flags } = call;
+  const path = flags["output-certificate"];
+  const { certificate, signer } = identity;
+  if (!path) return;
+  let pem: string;
+  if (certificate !== undefined) pem = encodePem("CERTIFICATE", certificate.der);
+  else if (plan.generation === 1 && plan.upload)
+    pem = encodePem("PUBLIC KEY", signer.publicKey.spki);
+  else return;
+  writeOutputFile(path, flags.b64 ? encodeBase64(utf8(pem)) : pem, PRIVATE_MODE);
+  tell("certificate", path, plan, call);
+}
+
+/** Whether an old bundle names a key that signs without a certificate: 1.13 where the log has it, then 3.1. */
+function namesKey({ generation, upload }: SigningPlan): boolean {
+  return generation === 3 || (generation === 1 && upload);
 }
 
 /** 1.x says it on standard output, in other words. */
-function tell(what: string, path: string, generation: Generation, call: Call): void {
+function tell(what: string, path: string, { generation }: SigningPlan, call: Call): void {
   const shown = printableText(path);
   if (generation > 1) call.stderr.write(`Wrote ${what} to file ${shown}\n`);
   else

@@ -12,7 +12,7 @@ import { conventionsOf } from "../conventions.ts";
 import { VERIFY_FLAGS } from "../flags/verify.ts";
 import { DEFAULT_GENERATION, namedGeneration } from "../generation.ts";
 import { openOneByOne } from "../one_by_one.ts";
-import { openVerificationKeys } from "../open_keys.ts";
+import { NO_KEY_HOST, openVerificationKeys } from "../open_keys.ts";
 import { checkedOf, signaturesJson, signaturesText, verificationHeader } from "../output.ts";
 import { usage } from "../parse.ts";
 import { printableText } from "../printable.ts";
@@ -41,7 +41,7 @@ export const verifyCommand: CommandFunction<typeof VERIFY_FLAGS> = async (call) 
     { signal },
     settings.signatureDigestAlgorithm,
   );
-  using images = openOneByOne({ registry, conventions, keys, ...trust }, call, refuseToSign);
+  using images = openOneByOne({ registry, conventions, keys, ...trust }, call, NO_KEY_HOST);
   for (const [at, image] of args.entries()) {
     const target = flags["local-image"]
       ? ({ type: "layout", path: image } as const)
@@ -132,8 +132,4 @@ function report(verdict: Verdict, call: Call): number {
     stdout.write(flags.output === "text" ? signaturesText(signatures) : signaturesJson(signatures));
   }
   return 0;
-}
-
-function refuseToSign(): Promise<never> {
-  return Promise.reject(new TypeError("Verification signs nothing"));
 }

@@ -11,7 +11,7 @@ import { conventionsOf } from "../conventions.ts";
 import { VERIFY_ATTESTATION_FLAGS } from "../flags/verify_attestation.ts";
 import { DEFAULT_GENERATION, namedGeneration } from "../generation.ts";
 import { openOneByOne } from "../one_by_one.ts";
-import { openVerificationKeys } from "../open_keys.ts";
+import { NO_KEY_HOST, openVerificationKeys } from "../open_keys.ts";
 import { attestationsText, checkedOf, verificationHeader } from "../output.ts";
 import { usage } from "../parse.ts";
 import { printableText } from "../printable.ts";
@@ -36,7 +36,7 @@ export const verifyAttestationCommand: CommandFunction<typeof VERIFY_ATTESTATION
   const digest = settings.signatureDigestAlgorithm;
   const keys = await openVerificationKeys(settings.keys, call, { signal }, digest);
   await using judge = new PolicyJudge({ env, timeoutMs: flags.timeout || 30_000 });
-  using images = openOneByOne({ registry, conventions, keys, ...trust }, call, refuseToSign);
+  using images = openOneByOne({ registry, conventions, keys, ...trust }, call, NO_KEY_HOST);
   for (const [at, image] of args.entries()) {
     const target = flags["local-image"]
       ? ({ type: "layout", path: image } as const)
@@ -128,8 +128,4 @@ function report({ subjects }: Verdict, { flags, stdout, stderr }: Call): void {
     stderr.write(verificationHeader(name, checkedOf(signatures, asked)));
     stdout.write(attestationsText(signatures));
   }
-}
-
-function refuseToSign(): Promise<never> {
-  return Promise.reject(new TypeError("Verification signs nothing"));
 }

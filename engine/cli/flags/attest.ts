@@ -39,7 +39,6 @@ const ENTRY_TYPE = {
   "rekor-entry-type": {
     type: "text",
     initial: "dsse",
-    support: "accepted",
     brief: "type of the entry in the transparency log (default dsse)",
     placeholder: "dsse|intoto",
     deprecated:
@@ -150,7 +149,6 @@ const BLOB_OWN = {
   },
   "rfc3161-timestamp-bundle": {
     type: "text",
-    support: "accepted",
     brief: "write the timestamp to a file",
     placeholder: "file",
     deprecated:

@@ -1,11 +1,19 @@
 import {
   RECURSIVE_FLAGS,
   RECURSIVE_POLICY_FLAGS,
+  SIGN_LOG_FLAGS,
   TRUSTED_ROOT_FLAGS,
   VERIFY_LOG_FLAGS,
 } from "./format.ts";
 import { ANNOTATION_FLAGS, WEAK_KEY_FLAGS } from "./key.ts";
-import { CERTIFICATE_VERIFY_FLAGS, CONTAINER_IDENTITY_FLAGS } from "./keyless.ts";
+import {
+  CERTIFICATE_VERIFY_FLAGS,
+  CONTAINER_IDENTITY_FLAGS,
+  FULCIO_FLAGS,
+  OIDC_FLAGS,
+  REKOR_FLAGS,
+  TIMESTAMP_SIGN_FLAGS,
+} from "./keyless.ts";
 import { REFERENCE_FLAGS, REGISTRY_FLAGS } from "./registry.ts";
 import { SKIP_SIGNED_FLAGS, YES_FLAGS } from "./sign.ts";
 import { COMMON_VERIFY_FLAGS, SEARCH_LOG_FLAGS } from "./verify.ts";
@@ -48,13 +56,8 @@ export const BATCH_RUN_FLAGS = {
 const SIGN = {
   key: {
     type: "text",
-    brief: "private key for targets that name none themselves",
+    brief: "private key for targets that name none themselves; keyless for certificates",
     placeholder: "uri",
-  },
-  "tlog-upload": {
-    type: "bool",
-    brief: "upload signatures to the transparency log",
-    initial: true,
   },
   "record-creation-timestamp": {
     type: "bool",
@@ -92,6 +95,12 @@ export const BATCH_SIGN_FLAGS: typeof SIGN &
   typeof RECURSIVE_FLAGS &
   typeof SKIP_SIGNED_FLAGS &
   typeof YES_FLAGS &
+  typeof SIGN_LOG_FLAGS &
+  typeof TRUSTED_ROOT_FLAGS &
+  typeof TIMESTAMP_SIGN_FLAGS &
+  typeof FULCIO_FLAGS &
+  typeof OIDC_FLAGS &
+  typeof REKOR_FLAGS &
   typeof CONTAINER_IDENTITY_FLAGS &
   typeof REFERENCE_FLAGS &
   typeof REGISTRY_FLAGS = {
@@ -102,6 +111,12 @@ export const BATCH_SIGN_FLAGS: typeof SIGN &
   ...RECURSIVE_FLAGS,
   ...SKIP_SIGNED_FLAGS,
   ...YES_FLAGS,
+  ...SIGN_LOG_FLAGS,
+  ...TRUSTED_ROOT_FLAGS,
+  ...TIMESTAMP_SIGN_FLAGS,
+  ...FULCIO_FLAGS,
+  ...OIDC_FLAGS,
+  ...REKOR_FLAGS,
   ...CONTAINER_IDENTITY_FLAGS,
   ...REFERENCE_FLAGS,
   ...REGISTRY_FLAGS,

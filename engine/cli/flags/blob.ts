@@ -61,13 +61,11 @@ const SIGN = {
   },
   "issue-certificate": {
     type: "bool",
-    support: "later",
     brief: "have a certificate issued although a key is given",
     deprecated: "support for this flag will be removed in the future",
   },
   "rfc3161-timestamp": {
     type: "text",
-    support: "later",
     brief: "write the timestamp to a file",
     placeholder: "file",
     deprecated:
@@ -76,7 +74,6 @@ const SIGN = {
   "signing-algorithm": {
     type: "text",
     initial: "ecdsa-sha2-256-nistp256",
-    support: "accepted",
     brief: "algorithm of the key that is made for keyless signing",
     placeholder: "name",
   },

@@ -37,13 +37,12 @@ export const SIGN_LOG_FLAGS = {
   },
   "use-signing-config": {
     type: "bool",
-    support: "later",
-    brief: "take the addresses of services from the signing config of TUF",
+    brief:
+      "take the addresses of services from the signing config of TUF (default true, false with --compat 1 or 2)",
   },
   "signing-config": {
     type: "text",
-    support: "later",
-    brief: "file of a signing config",
+    brief: "file of a signing config: the addresses of services",
     placeholder: "file",
   },
 } as const;

@@ -4,7 +4,6 @@ import { withoutEffect } from "../flag.ts";
 export const FULCIO_FLAGS = {
   "fulcio-url": {
     type: "text",
-    support: "accepted",
     brief: "address of the Sigstore certificate authority",
     placeholder: "url",
     deprecated:
@@ -17,8 +16,8 @@ export const FULCIO_FLAGS = {
   },
   "insecure-skip-verify": {
     type: "bool",
-    support: "accepted",
-    brief: "do not check the certificate authority's SCT",
+    brief:
+      "take certificates, log entries and timestamps of services that the trusted root does not know",
     deprecated: "SCT verification is no longer performed during signing/attestation.",
   },
   "fulcio-auth-flow": {
@@ -75,7 +74,6 @@ export const OIDC_FLAGS = {
 export const REKOR_FLAGS = {
   "rekor-url": {
     type: "text",
-    support: "accepted",
     brief: "address of the transparency log",
     placeholder: "url",
     deprecated:
@@ -180,19 +178,16 @@ export const CERTIFICATE_VERIFY_FLAGS = {
 export const CERTIFICATE_SIGN_FLAGS = {
   certificate: {
     type: "text",
-    support: "later",
     brief: "certificate to include in the signature",
     placeholder: "file",
   },
   "certificate-chain": {
     type: "text",
-    support: "later",
     brief: "PEM file of the authorities of the certificate",
     placeholder: "file",
   },
   "issue-certificate": {
     type: "bool",
-    support: "later",
     brief: "have a certificate issued although a key is given",
     deprecated: "support for this flag will be removed in the future",
   },
@@ -202,7 +197,6 @@ export const CERTIFICATE_SIGN_FLAGS = {
 export const OUTPUT_CERTIFICATE_FLAGS = {
   "output-certificate": {
     type: "text",
-    support: "accepted",
     brief: "write the certificate to a file",
     placeholder: "file",
     deprecated:
@@ -214,31 +208,26 @@ export const OUTPUT_CERTIFICATE_FLAGS = {
 export const TIMESTAMP_SIGN_FLAGS = {
   "timestamp-client-cacert": {
     type: "text",
-    support: "accepted",
     brief: "PEM file of the timestamp authority's CA",
     placeholder: "file",
   },
   "timestamp-client-cert": {
     type: "text",
-    support: "accepted",
     brief: "PEM file of the client certificate for the timestamp authority",
     placeholder: "file",
   },
   "timestamp-client-key": {
     type: "text",
-    support: "accepted",
     brief: "PEM file of that certificate's private key",
     placeholder: "file",
   },
   "timestamp-server-name": {
     type: "text",
-    support: "accepted",
     brief: "name that the timestamp authority's certificate must have",
     placeholder: "name",
   },
   "timestamp-server-url": {
     type: "text",
-    support: "later",
     brief: "address of a timestamp authority",
     placeholder: "url",
     deprecated:

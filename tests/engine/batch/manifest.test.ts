@@ -284,23 +284,18 @@ describe("checkPlan()", () => {
     }
   });
 
-  test("demands of sign that somebody says there is no log, with the defaults of 2 and 3", () => {
-    const text = "version: 1\ntargets: [a/b]\n";
-    const asked = { op: "sign", keys: ["k"] } as const;
-    for (const generation of [2, 3] as const) {
-      const fault = faultOf(text, { ...asked, generation }, UNSAID);
-      expect(fault.code).toBe("LOG_UNAVAILABLE");
-      expect(fault.hint).toContain("transparency: none");
-      expect(fault.hint).toContain("--tlog-upload=false");
-    }
-    const old = readManifest(utf8(text), "m", (manifest) =>
-      checkPlan(manifest, { ...UNSAID, ...asked, generation: 1 }),
+  test("tells what is wrong with who shall vouch, and where", () => {
+    const text = (transparency: string) =>
+      `version: 1\ndefaults:\n  key: k\n  transparency: ${transparency}\ntargets: [a]\n`;
+    const sign = { op: "sign" } as const;
+    expectFault(text("never"), 'line 4, column 17: defaults.transparency: got "never"', sign);
+    expectFault(text("{ uplaod: true }"), "line 4, column 19: defaults.transparency.uplaod", sign);
+    expectFault(text("{ rekor: r }"), "defaults.transparency.rekor: must be an http", sign);
+    expectFault(
+      "version: 1\ntargets: [{ reference: a/b, key: keyless, transparency: none }]\n",
+      'contradicts the key "keyless"',
+      sign,
     );
-    expect(old.manifest.version).toBe(1);
-    const experimental = { ...asked, generation: 1, experimental: true } as const;
-    expect(faultOf(text, experimental, UNSAID).code).toBe("LOG_UNAVAILABLE");
-    const none = "version: 1\ndefaults: { transparency: none }\ntargets: [a/b]\n";
-    expect(faultOf(none, { ...asked, log: true }, UNSAID).code).toBe("LOG_UNAVAILABLE");
   });
 
   const policy = (...lines: readonly string[]) =>

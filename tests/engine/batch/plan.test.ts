@@ -101,6 +101,48 @@ describe("planManifest()", () => {
     });
   });
 
+  test("lets logs vouch for signatures by default, and as target, flag and defaults say", async () => {
+    const vouched = async (
+      target: Readonly<Record<string, unknown>>,
+      defaults: Readonly<Record<string, unknown>>,
+      flags: Partial<BatchFlags> = {},
+    ) => {
+      const value = {
+        defaults: { key: "k", ...defaults },
+        targets: [{ reference: "a/b", ...target }],
+      };
+      const { log: _none, ...unsaid } = FLAGS;
+      const context = { ...contextOf(), flags: { ...unsaid, op: "sign" as const, ...flags } };
+      const items = await Array.fromAsync(planManifest(manifestOf(value), "dir", context));
+      const job = onlyJob(items);
+      return job.op === "sign" ? job.transparency : "not signed";
+    };
+    const none = { transparency: "none" };
+    const own = { transparency: { rekor: "http://r", timestamp: "http://t" } };
+    const urls = { rekorUrl: "http://r", timestampUrl: "http://t" };
+    expect(await vouched({}, {})).toEqual({ upload: true });
+    expect(await vouched({}, {}, { generation: 1 })).toBeUndefined();
+    expect(await vouched({}, {}, { generation: 1, experimental: true })).toEqual({ upload: true });
+    expect(await vouched({}, none)).toBeUndefined();
+    expect(await vouched({}, none, { log: true })).toEqual({ upload: true });
+    expect(await vouched({}, {}, { log: false })).toBeUndefined();
+    expect(await vouched({}, own)).toEqual({ upload: true, ...urls });
+    expect(await vouched({}, own, { log: false })).toEqual({ upload: false, ...urls });
+    expect(await vouched(none, own)).toBeUndefined();
+    expect(await vouched(own, none, { log: false })).toEqual({ upload: true, ...urls });
+    const keyless = { key: "keyless" };
+    expect(await vouched(keyless, {})).toEqual({ upload: true });
+    expect(await vouched(keyless, {}, { log: false })).toEqual({ upload: false });
+    await expect(vouched(keyless, none)).rejects.toThrow('contradicts the key "keyless"');
+  });
+
+  test("takes keyless for no file", async () => {
+    const value = { defaults: { key: "keyless" }, targets: ["a/b"] };
+    expect(onlyJob(await plan(value, { op: "sign" }))).toMatchObject({ key: "keyless" });
+    const file = { defaults: { key: "./keyless" }, targets: ["a/b"] };
+    expect(onlyJob(await plan(file, { op: "sign" }))).toMatchObject({ key: "dir/keyless" });
+  });
+
   test("lets flags override the defaults, and not what a target says itself", async () => {
     const value = {
       policies: POLICIES,
@@ -294,18 +336,27 @@ describe("jobKey()", () => {
   });
 });
 
+/** What jobs need that need nothing. */
+const NOTHING = {
+  keys: [],
+  roots: [],
+  logs: false,
+  formats: [],
+  isVouched: false,
+  upload: false,
+};
+
 test("needsOfManifest() names each key and each trusted root once", () => {
   const value = { policies: POLICIES, defaults: { policy: "leaf" }, targets: ["a/b", "a/c"] };
   expect(needsOfManifest(manifestOf(value), FLAGS, "dir")).toEqual({
+    ...NOTHING,
     keys: ["dir/c.pub"],
-    roots: [],
-    logs: false,
   });
   const sign = { defaults: { key: "k" }, targets: ["a/b", { reference: "a/c", key: "/l" }] };
   expect(needsOfManifest(manifestOf(sign), { ...FLAGS, op: "sign" }, "")).toEqual({
+    ...NOTHING,
     keys: ["k", "/l"],
-    roots: [],
-    logs: false,
+    formats: ["bundle"],
   });
   const identities = [{ issuer: "i", subject: "s" }];
   const keyless = {
@@ -317,9 +368,32 @@ test("needsOfManifest() names each key and each trusted root once", () => {
     targets: ["own", "file", "url", "file"].map((policy) => ({ reference: "a/b", policy })),
   };
   expect(needsOfManifest(manifestOf(keyless), { ...FLAGS, log: true }, "dir")).toEqual({
+    ...NOTHING,
     keys: ["dir/k.pub"],
     roots: [undefined, "dir/root.json", "https://example.com/root.json"],
     logs: true,
+  });
+});
+
+test("needsOfManifest() says whether anybody vouches for what is signed, and the run's own logs", () => {
+  const { log: _none, ...unsaid } = FLAGS;
+  const needsWith = (transparency: unknown, targets: readonly unknown[] = ["a/b"]) =>
+    needsOfManifest(
+      manifestOf({ defaults: { key: "k", transparency }, targets }),
+      { ...unsaid, op: "sign" },
+      "",
+    );
+  expect(needsWith("none")).toMatchObject({ isVouched: false, upload: false });
+  expect(needsWith({ upload: true })).toMatchObject({ isVouched: true, upload: true });
+  expect(needsWith({ upload: false })).toMatchObject({ isVouched: true, upload: false });
+  expect(needsWith({ rekor: "http://r" })).toMatchObject({ isVouched: true, upload: false });
+  const one = [{ reference: "a/c", transparency: { upload: true }, format: "both" }];
+  expect(needsWith("none", ["a/b", ...one])).toEqual({
+    ...NOTHING,
+    keys: ["k"],
+    formats: ["bundle", "legacy"],
+    isVouched: true,
+    upload: true,
   });
 });
 

@@ -1,15 +1,14 @@
 import { afterEach, describe, expect, test } from "bun:test";
-import { Broker, type SignHosted } from "../../../engine/batch/broker.ts";
+import { Broker } from "../../../engine/batch/broker.ts";
 import { Pool } from "../../../engine/batch/pool.ts";
 import { LocalShared, type Shared } from "../../../engine/io/shared.ts";
+import type { KeyHost } from "../../../engine/keys/key_ring.ts";
 import { CosignError } from "../../../engine/model/errors.ts";
 import type { Verdict } from "../../../engine/model/verdict.ts";
 import { verifyJob } from "../../support/batch_verdict.ts";
+import { keyHost } from "../../support/key_host.ts";
 
 const ENTRY = new URL("../../support/fake_worker.ts", import.meta.url);
-const noHosted: SignHosted = async () => {
-  throw new CosignError("KEY_NOT_FOUND", "there is no such key");
-};
 
 let pool: Pool | undefined;
 afterEach(async () => {
@@ -19,11 +18,11 @@ afterEach(async () => {
 
 function open(
   threads: number,
-  signHosted = noHosted,
+  host: Partial<KeyHost> = {},
   shared: Shared = new LocalShared(),
   setup = "fake",
 ): Broker {
-  const broker = new Broker(shared, signHosted);
+  const broker = new Broker(shared, keyHost(host));
   pool = new Pool({ entry: ENTRY, threads, setup, broker });
   return broker;
 }
@@ -93,7 +92,7 @@ describe("Pool", () => {
   });
 
   test("gives up when threads die before they are ready", async () => {
-    open(2, noHosted, new LocalShared(), "dies at once");
+    open(2, {}, new LocalShared(), "dies at once");
     const failure = await run("pass").then(
       () => undefined,
       (error) => error,
@@ -168,14 +167,18 @@ describe("BrokeredShared", () => {
   test("once() is computed by another when the thread that computed it dies", async () => {
     const asked = Promise.withResolvers<void>();
     const local = new LocalShared();
-    const broker = open(1, noHosted, {
-      once: (key, compute, signal) => {
-        asked.resolve();
-        return local.once(key, compute, signal);
+    const broker = open(
+      1,
+      {},
+      {
+        once: (key, compute, signal) => {
+          asked.resolve();
+          return local.once(key, compute, signal);
+        },
+        forget: (key, value) => local.forget(key, value),
+        turn: (name, signal) => local.turn(name, signal),
       },
-      forget: (key, value) => local.forget(key, value),
-      turn: (name, signal) => local.turn(name, signal),
-    });
+    );
     const dying = run("once key dies");
     await asked.promise;
     const waiting = broker.shared.once("key", async () => ({ value: "by main" }));
@@ -203,9 +206,11 @@ describe("BrokeredShared", () => {
   });
 
   test("sign() asks the main thread", async () => {
-    open(2, async (uri, message) => {
-      if (uri !== "token:1") throw new CosignError("KEY_SIGN_FAILED", "the token is gone");
-      return new TextEncoder().encode(`${uri} signed ${new TextDecoder().decode(message)}`);
+    open(2, {
+      sign: async (uri, message) => {
+        if (uri !== "token:1") throw new CosignError("KEY_SIGN_FAILED", "the token is gone");
+        return new TextEncoder().encode(`${uri} signed ${new TextDecoder().decode(message)}`);
+      },
     });
     expect(said(await run("sign token:1 payload"))).toBe("token:1 signed payload");
     expect(said(await run("sign token:2 payload"))).toBe("KEY_SIGN_FAILED");

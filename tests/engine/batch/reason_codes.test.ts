@@ -32,6 +32,7 @@ import { readLayoutRoot } from "../../../engine/registry/layout.ts";
 import { verifyJob } from "../../support/batch_verdict.ts";
 import { startEmbeddedRegistry } from "../../support/embedded_registry.ts";
 import { type Fault, startFaultyProxy } from "../../support/hostile_registry.ts";
+import { keyHost } from "../../support/key_host.ts";
 import { pluginWorld } from "../../support/plugin_world.ts";
 import type { TestRegistry } from "../../support/registries.ts";
 import { type Sigstore, startSigstore } from "../../support/sigstore_server.ts";
@@ -76,7 +77,7 @@ function contextOf(env: Readonly<Record<string, string>> = {}, signal?: AbortSig
       },
       { shared, budgets: new Budgets(createBudgetMemory(), 1), env: { HOME: folder, ...env } },
     ),
-    keys: makeKeyRing(keys, () => Promise.reject(new CosignError("KEY_SIGN_FAILED", "no"))),
+    keys: makeKeyRing(keys, keyHost()),
     conventions: { tagPrefix: "", dockerMediaTypes: false, maxAttachmentBytes: 1_000_000 },
     shared,
     signal: signal ?? new AbortController().signal,
@@ -175,7 +176,10 @@ async function withBackend(sign: (context: PluginContext) => Promise<unknown>): 
   const caller = pluginCaller(backend, pluginWorld());
   await using signer = await openHostedSigner({ uri, backend, caller, signal });
   const key: RunKey = { uri, type: "ecdsa-p256", spki, hosted: true, digest: "sha256" };
-  const keys = makeKeyRing([key], (_, message, ends) => signer.sign(message, ends));
+  const keys = makeKeyRing(
+    [key],
+    keyHost({ sign: (_, message, ends) => signer.sign(message, ends) }),
+  );
   return reasonOf(await runJob(signOf(image(), { key: uri }), { ...contextOf(), keys }));
 }
 
@@ -210,7 +214,7 @@ const CASES: Readonly<Record<string, () => Promise<string>>> = {
   KEY_UNSUPPORTED: async () =>
     reasonOf(await runJob(signOf(image(), { key: "public.key" }), contextOf())),
   KEY_SIGN_FAILED: async () => {
-    const keys = makeKeyRing([{ ...KEY, privateKey: pair.publicKey }], () => Promise.reject());
+    const keys = makeKeyRing([{ ...KEY, privateKey: pair.publicKey }], keyHost());
     return reasonOf(await runJob(signOf(image()), { ...contextOf(), keys }));
   },
   KEY_DENIED: () => withBackend(() => refuse("KEY_DENIED")),
@@ -327,7 +331,7 @@ const CASES: Readonly<Record<string, () => Promise<string>>> = {
       entry: new URL("../../support/fake_worker.ts", import.meta.url),
       threads: 1,
       setup: "",
-      broker: new Broker(new LocalShared(), () => Promise.reject(new Error("no key"))),
+      broker: new Broker(new LocalShared(), keyHost()),
     });
     try {
       return reasonOf(await pool.run(verifyJob("1", "die")));

@@ -9,6 +9,7 @@ import type { SignJob, VerifyJob } from "../../../engine/model/job.ts";
 import { openRegistry } from "../../../engine/registry/client.ts";
 import { verifyJob } from "../../support/batch_verdict.ts";
 import { startEmbeddedRegistry } from "../../support/embedded_registry.ts";
+import { keyHost } from "../../support/key_host.ts";
 import type { TestRegistry } from "../../support/registries.ts";
 import { pushImage } from "../../support/uploads.ts";
 
@@ -32,7 +33,7 @@ function context(): JobContext {
   const options = { allowHttp: false, allowInsecure: false, userAgent: "tests" };
   return {
     registry: openRegistry(options, { shared, budgets, env: {} }),
-    keys: makeKeyRing(KEYS, () => Promise.reject(new Error("no key is hosted"))),
+    keys: makeKeyRing(KEYS, keyHost()),
     conventions: { tagPrefix: "", dockerMediaTypes: false, maxAttachmentBytes: 1_000_000 },
     shared,
     signal: new AbortController().signal,

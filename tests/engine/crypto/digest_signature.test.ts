@@ -111,9 +111,11 @@ test("verifyDigest() of Ed25519 is Ed25519ph, over the SHA-512 that is known", (
   expect(() => verifyDigest(key, DIGESTS, signature, "sha256")).toThrow("the whole blob");
 });
 
-test("signDigest() refuses Ed25519", () => {
+test("signDigest() refuses Ed25519 with every digest but SHA-512, which is Ed25519ph", () => {
   const key = generatePrivateKey("ed25519");
-  expect(() => signDigest(key, "ed25519", DIGESTS.sha512)).toThrow("needs the message");
+  for (const name of ["sha256", "sha384"] as const) {
+    expect(() => signDigest(key, "ed25519", DIGESTS[name], name)).toThrow("needs the message");
+  }
 });
 
 test("digestsToVerify() names what a blob must be hashed with", () => {

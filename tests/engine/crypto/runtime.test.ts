@@ -9,7 +9,10 @@ const expected = [
   ...["ecdsa-p256", "ecdsa-p384", "ecdsa-p521"].flatMap((type) =>
     DIGESTS.map((digest) => `${type} ${digest} ecdsa-${digest} SIGNATURE_INVALID`),
   ),
-  ...DIGESTS.map((digest) => `ed25519 ${digest} ed25519 SIGNATURE_INVALID`),
+  ...DIGESTS.map((digest) => {
+    const scheme = digest === "sha512" ? "ed25519ph" : "ed25519";
+    return `ed25519 ${digest} ${scheme} SIGNATURE_INVALID`;
+  }),
   ...DIGESTS.map((digest) => `rsa-2048 ${digest} rsa-pkcs1-${digest} SIGNATURE_INVALID`),
   ...["P-256", "P-384", "P-521"].map((curve) => `${curve} hostile all judged`),
   "key file in a worker ecdsa-sha256",

@@ -1,7 +1,8 @@
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
-import { createPublicKey, sign, verify } from "node:crypto";
+import { createHash, createPrivateKey, createPublicKey, sign, verify } from "node:crypto";
 import { ed25519, ed25519ph } from "@noble/curves/ed25519.js";
 import { p256, p384, p521 } from "@noble/curves/nist.js";
+import { signDigest } from "../../../engine/crypto/digest_signature.ts";
 import { generatePrivateKey } from "../../../engine/crypto/private_key.ts";
 import {
   parsePublicKeyDer,
@@ -100,7 +101,7 @@ describe("verifySignature() with Ed25519", () => {
     },
   );
 
-  test("takes Ed25519ph: RFC 8032 §7.3", () => {
+  test("takes and makes Ed25519ph: RFC 8032 §7.3", () => {
     const secret = hex("833fe62409237b9d62ec77587520911e9a759cec1d19755b7da901b96dca3d42");
     const signature = hex(
       "98a70222f0b8121aa9d30f813d683f809e462b469c7ff87639499bb94e6dae4131f85042463c2a355a2003d062adf5aaa10b8c61e636062aaad11c2a26083406",
@@ -110,6 +111,12 @@ describe("verifySignature() with Ed25519", () => {
     expect(outcome(phKey, utf8("abd"), signature)).toBe("SIGNATURE_INVALID");
     expect(outcome(phKey, utf8("abc"), signature, "sha512")).toBe("ed25519ph");
     expect(outcome(phKey, utf8("abc"), signature, "sha256")).toBe("SIGNATURE_INVALID");
+
+    const der = new Uint8Array([...hex("302e020100300506032b657004220420"), ...secret]);
+    const privateKey = createPrivateKey({ key: Buffer.from(der), format: "der", type: "pkcs8" });
+    expect(signMessage(privateKey, "ed25519", utf8("abc"), "sha512")).toEqual(signature);
+    const digest = createHash("sha512").update("abc").digest();
+    expect(signDigest(privateKey, "ed25519", digest, "sha512")).toEqual(signature);
   });
 
   test("refuses S + L, which is S to verifiers that do not look (RFC 8032 §5.1.7) (tweetnacl 253, CVE-2026-33895)", () => {

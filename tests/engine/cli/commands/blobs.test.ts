@@ -101,11 +101,9 @@ describe("sign-blob", () => {
     expect(url.stderr).toContain("download it first");
   });
 
-  test("refuses the log, keyless signing and signing algorithms that nobody knows", async () => {
-    const log = await cli(["sign-blob", "--key", KEY, "--bundle", at("x.json"), BLOB], env);
-    expect(log.stderr).toContain("code: LOG_UNAVAILABLE");
-    const keyless = await cli(["sign-blob", NO_LOG, "--bundle", at("x.json"), BLOB]);
-    expect(keyless.stderr).toContain("code: FEATURE_UNAVAILABLE");
+  test("refuses signing algorithms that nobody knows, and timestamps that nobody would keep", async () => {
+    const lost = await sign("--compat=2", "--timestamp-server-url=http://127.0.0.1:1", BLOB);
+    expect(lost.stderr).toContain("must use protobuf bundle or set timestamp output path");
     const unknown = await sign("--signing-algorithm", "rot13", "--bundle", at("x.json"), BLOB);
     expect(unknown.stderr).toContain(
       "invalid signing algorithm: rot13. Supported algorithms are: ",
