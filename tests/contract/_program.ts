@@ -25,6 +25,7 @@ case $(cat "$CONTRACT_DIR/trouble") in
   lie) [ "$method" = signMessage ] && set -- "$1" "$(printf '%s' "$2" | sed "s,$CONTRACT_DIR/[a-z0-9-]*.pem,$CONTRACT_DIR/other.pem,")" ;;
 esac
 echo "done $method" >>"$CONTRACT_DIR/calls"
+[ "$1 $CONTRACT_SERVED" = "serve-v1 yes" ] && { tee -a "$CONTRACT_DIR/served" | ${program} "$@"; exit; }
 exec ${program} "$@"
 `;
 }
@@ -51,6 +52,7 @@ function startProgram(scheme: string, program: string, types: readonly KeyType[]
   chmodSync(at("program"), 0o755);
   writeFileSync(at("trouble"), "");
   writeFileSync(at("calls"), "");
+  writeFileSync(at("served"), "");
   const common = { api: 1, source: "process", env: ["CONTRACT_*"] };
   const declare = (suffix: string, more: Readonly<Record<string, unknown>>) => ({
     name: `${scheme}${suffix}`,
@@ -83,7 +85,12 @@ function startProgram(scheme: string, program: string, types: readonly KeyType[]
   let seen = 0;
   const uri = first.uri;
   return {
-    env: { CONTRACT_DIR: dir, CONTRACT_TOKEN: "t0ken-of-the-contract", COSIGN_PASSWORD: "unused" },
+    env: {
+      CONTRACT_DIR: dir,
+      CONTRACT_SERVED: program.endsWith(".ts") ? "yes" : "",
+      CONTRACT_TOKEN: "t0ken-of-the-contract",
+      COSIGN_PASSWORD: "unused",
+    },
     argv: ["--plugins", at("plugins.json")],
     keys,
     newKey: {
@@ -147,9 +154,12 @@ function startProgram(scheme: string, program: string, types: readonly KeyType[]
       const fresh = lines.slice(seen);
       seen = lines.length;
       const count = (line: string) => fresh.filter((each) => each === line).length;
+      const served =
+        readFileSync(at("served"), "utf8").split('"methodName":"signMessage"').length - 1;
+      writeFileSync(at("served"), "");
       return {
         publicKey: count("done publicKey"),
-        sign: count("done signMessage"),
+        sign: count("done signMessage") + served,
         attempts: fresh.filter((line) => line.startsWith("attempt")).length,
       };
     },

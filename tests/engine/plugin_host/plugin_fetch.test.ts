@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { Budgets, createBudgetMemory } from "../../../engine/io/budget.ts";
 import type { CosignError } from "../../../engine/model/errors.ts";
 import type { KeyProvider, PluginContext } from "../../../engine/plugin_host/contract.ts";
 import { pluginCaller } from "../../../engine/plugin_host/plugin_call.ts";
@@ -233,5 +234,38 @@ describe("pluginCaller()", () => {
       HTTPS_PROXY: "http://proxy",
       ACME_URL: "u",
     });
+  });
+});
+
+describe("the budgets of services", () => {
+  test("let a service that throttles slow its own requests, and no others", async () => {
+    const busy = Bun.serve({
+      port: 0,
+      hostname: "127.0.0.1",
+      fetch: () => new Response("", { status: 429, headers: { "retry-after": "60" } }),
+    });
+    let asleep = 0;
+    const stop = new AbortController();
+    const sleep = async (_ms: number, signal?: AbortSignal) => {
+      asleep += 1;
+      await new Promise((_, reject) =>
+        signal?.addEventListener("abort", () => reject(signal.reason), { once: true }),
+      );
+    };
+    const clock = { now: Date.now, sleep };
+    const world = pluginWorld({
+      budgets: new Budgets(createBudgetMemory(), 1, clock),
+      retry: { sleep },
+    });
+    const caller = pluginCaller({ plugin: "acme", provider: {}, env: [] }, world);
+    const ask = (port: number | undefined) =>
+      caller.call(({ fetch }) => fetch(`http://127.0.0.1:${port}/`), stop.signal);
+    const waiting = Promise.allSettled(Array.from({ length: 40 }, () => ask(busy.port)));
+    while (asleep === 0) await ask(server.port);
+    const answers = await Promise.all(Array.from({ length: 100 }, () => ask(server.port)));
+    expect(answers.every(({ status }) => status === 200)).toBe(true);
+    stop.abort();
+    expect((await waiting).every(({ status }) => status === "rejected")).toBe(true);
+    await busy.stop(true);
   });
 });
