@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { encodePem } from "../crypto/pem.ts";
 import { parsePublicKeyDer } from "../crypto/public_key.ts";
+import { verifySignature } from "../crypto/signature.ts";
 import type { MessageDigest } from "../formats/bundle.ts";
 import { type DsseEnvelope, dsseJson, encodePae } from "../formats/dsse.ts";
 import { encodeGoJson } from "../formats/go_json.ts";
@@ -76,8 +77,9 @@ interface Signer {
  *
  * @returns the entry with its kind: of v1 with the log's promise, of v2 with proof and checkpoint.
  * @throws {CosignError} `LOG_REFUSED` when the log does not take it, `LIMIT_EXCEEDED` when it is too large for a
- * log, `KEY_UNSUPPORTED` for a key or a digest that the log does not take, `LOG_ENTRY_MISMATCH` when the answer
- * is about something else, `SERVICE_PROTOCOL` when it is none, and as `callService()`.
+ * log, `KEY_UNSUPPORTED` for a key or a digest that logs do not take, `SIGNATURE_INVALID` for an envelope that
+ * the key has not signed, `LOG_ENTRY_MISMATCH` when the answer is about something else, `SERVICE_PROTOCOL`
+ * when it is none, and as `callService()`.
  */
 export async function uploadEntry(
   proposal: EntryProposal,
@@ -127,7 +129,20 @@ function proposedEntry(proposal: EntryProposal, { key, certificate }: Signer): P
     return hashedRekord(digest, signature, verifierPem);
   }
   const { envelope, text = encodeGoJson(dsseJson(envelope)) } = proposal;
+  checkScheme(envelope, key);
   return proposal.kind === "dsse" ? dsseEntry(text, verifierPem) : intotoEntry(text, verifierPem);
+}
+
+/** The digest or the kind of Ed25519 that Rekor v1 does not look for; it says of them that they do not match. */
+function checkScheme(envelope: DsseEnvelope, key: PublicKey): void {
+  const pae = encodePae(envelope.payloadType, envelope.payload);
+  const scheme = verifySignature(key, pae, onlySignature(envelope));
+  if (scheme === "ed25519" || scheme.endsWith("-sha256")) return;
+  throw new CosignError(
+    "KEY_UNSUPPORTED",
+    `Cannot log an envelope whose signature is ${scheme}: Rekor v1 takes ECDSA and RSA over SHA-256, and plain Ed25519`,
+    { hint: "A log of Rekor v2 takes it: name one with --signing-config" },
+  );
 }
 
 function hashedRequest(

@@ -62,7 +62,9 @@ export function verifyLogEntry(
   }
   const body = checkLogBody(entry, about);
   if (evidence === "promise" && entry.promise === undefined) throw lacks("inclusion promise");
-  if (evidence === "proof" && entry.proof === undefined) throw lacks("inclusion proof");
+  // The log can prove at any time what it has: only what lies beside old signatures is without.
+  const mustProve = evidence === "proof" || entry.lookedUp === true;
+  if (mustProve && entry.proof === undefined) throw lacks("inclusion proof");
   if (entry.promise === undefined && entry.proof === undefined) {
     throw lacks("inclusion promise or proof");
   }

@@ -493,21 +493,29 @@ describe("uploadEntry() refuses before it asks", () => {
     await unasked({ kind: "hashedrekord", digest, signature, verifier }, 2, "KEY_UNSUPPORTED");
   });
 
+  test.each(["ecdsa-p384", "ecdsa-p521", "ed25519"] as const)(
+    "an envelope by a key of type %s over its own digest for Rekor v1",
+    async (type) => {
+      for (const kind of ["dsse", "intoto"] as const) {
+        await unasked(attestation(kind, type).proposal, 1, "KEY_UNSUPPORTED");
+      }
+    },
+  );
+
   test("an entry of the type intoto for Rekor v2", async () => {
     await unasked(attestation("intoto").proposal, 2, "USAGE");
   });
 
+  const large = (sizeBytes: number): EntryProposal => {
+    const payload = new Uint8Array(sizeBytes);
+    const { publicKey, signature } = signed("ecdsa-p256", encodePae(STATEMENT, payload));
+    const signatures = [{ keyid: "", sig: signature }];
+    const envelope: DsseEnvelope = { payloadType: STATEMENT, payload, signatures };
+    return { kind: "dsse", envelope, verifier: { publicKey } };
+  };
+
   test("an envelope that is too large, and names hashedrekord", async () => {
-    const envelope: DsseEnvelope = {
-      payloadType: STATEMENT,
-      payload: new Uint8Array(26 * 1024 * 1024),
-      signatures: [{ keyid: "", sig: new Uint8Array(64) }],
-    };
-    const proposal: EntryProposal = {
-      kind: "dsse",
-      envelope,
-      verifier: { publicKey: key("ecdsa-p256") },
-    };
+    const proposal = large(26 * 1024 * 1024);
     await unasked(proposal, 1, "LIMIT_EXCEEDED");
     await expect(upload(proposal, 1)).rejects.toMatchObject({
       hint: expect.stringContaining("hashedrekord"),
@@ -515,16 +523,8 @@ describe("uploadEntry() refuses before it asks", () => {
   });
 
   test("names hashedrekord too when a log hangs up on a large envelope", async () => {
-    const { publicKey } = signed("ecdsa-p256", new Uint8Array());
-    const envelope: DsseEnvelope = {
-      payloadType: STATEMENT,
-      payload: new Uint8Array(2 * 1024 * 1024),
-      signatures: [{ keyid: "", sig: new Uint8Array(64) }],
-    };
     sigstore.fail("rekor", { kind: "status", status: 502 });
-    await expect(
-      upload({ kind: "dsse", envelope, verifier: { publicKey } }, 1),
-    ).rejects.toMatchObject({
+    await expect(upload(large(2 * 1024 * 1024), 1)).rejects.toMatchObject({
       code: "SERVICE_UNAVAILABLE",
       hint: expect.stringContaining("hashedrekord"),
     });

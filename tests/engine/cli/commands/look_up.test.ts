@@ -178,6 +178,18 @@ describe("verify of a signature without its log entry", () => {
     expect(stderr).toContain("its signed entry timestamp is not by the log");
   });
 
+  test("refuses a promise without a proof of inclusion: the log that was asked must have the entry", async () => {
+    const pinned = await image("unproved", "--format=legacy");
+    const { content, signature } = await layerOf(pinned, "sig");
+    await logMessage(content, signature);
+    const change = async (answer: Response) =>
+      new Response((await answer.text()).replace(/"inclusionProof":\{[^}]*\},/, ""));
+    sigstore.fail("rekor", { kind: "answer", change });
+    const { code, stderr } = await verify(pinned);
+    expect(code).toBe(12);
+    expect(stderr).toContain("it has no inclusion proof");
+  });
+
   test("asks nobody about signatures by others", async () => {
     const pinned = await image("others", "--format=legacy");
     const before = sigstore.count("rekor");
