@@ -10,6 +10,7 @@ export const MANIFEST: unknown = manifest;
  */
 export const LINKS: Readonly<Record<string, () => Promise<PluginModule>>> = {
   "kms-aws": async () => (await import("./kms-aws/mod.ts")).plugin,
+  "kms-gcp": async () => (await import("./kms-gcp/mod.ts")).plugin,
   vault: async () => (await import("./vault/mod.ts")).plugin,
   "artifacts-wasm": async () => (await import("./artifacts-wasm/mod.ts")).plugin,
 };

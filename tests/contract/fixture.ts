@@ -6,6 +6,8 @@ export interface FixtureKey {
   readonly type: KeyType;
   /** What it signs over. Absent for Ed25519. */
   readonly digest?: "sha256" | "sha384" | "sha512";
+  /** How large a message may be that it signs whole. Absent for any size. */
+  readonly limitBytes?: number;
 }
 
 /** Requests that a backend got, or calls of a program. */

@@ -1,10 +1,11 @@
 import { afterAll, afterEach, beforeAll, describe, expect } from "bun:test";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expectCode, readVerdicts, writeManifest } from "../support/batch.ts";
 import { type BinaryResult, buildBinary, runBinary } from "../support/binary.ts";
 import { startEmbeddedRegistry } from "../support/embedded_registry.ts";
+import { startGcp } from "../support/gcp_kms_server.ts";
 import { startMoto } from "../support/moto.ts";
 import type { TestRegistry } from "../support/registries.ts";
 import { requires, type Tool } from "../support/requires.ts";
@@ -30,6 +31,7 @@ const SERVICES: readonly {
 }[] = [
   { name: "AWS KMS", tools: ["moto"], start: startAws },
   { name: "Vault", tools: [], start: startTransit },
+  { name: "Google Cloud KMS", tools: [], start: startGoogle },
 ];
 
 let registry: TestRegistry;
@@ -59,7 +61,7 @@ for (const { name, tools, start } of SERVICES) {
         const { uri, env } = service;
         const run = (...argv: readonly string[]): Promise<BinaryResult> =>
           runBinary(argv, { cwd: folder, env, timeoutMs: LIMIT_MS });
-        const repository = `services/${name.toLowerCase().replace(" ", "-")}`;
+        const repository = `services/${name.toLowerCase().replaceAll(" ", "-")}`;
         const images = await pushImages(registry.host, repository, IMAGES);
         expectCode(
           await run("generate-key-pair", "--kms", uri, "--output-key-prefix", "cosign"),
@@ -115,6 +117,27 @@ async function startAws(): Promise<KeyService> {
       return { publicKey, sign, others: fresh.length - publicKey - sign };
     },
     [Symbol.asyncDispose]: () => moto[Symbol.asyncDispose](),
+  };
+}
+
+async function startGoogle(): Promise<KeyService> {
+  const gcp = await startGcp();
+  const credentials = join(folder, "account.json");
+  writeFileSync(credentials, JSON.stringify(gcp.serviceAccount));
+  let seen = 0;
+  return {
+    uri: "gcpkms://projects/p/locations/global/keyRings/r/cryptoKeys/release",
+    env: { ...gcp.env, GOOGLE_APPLICATION_CREDENTIALS: credentials },
+    takeCounts: () => {
+      const fresh = gcp.requests.slice(seen).map(({ method }) => method);
+      seen = gcp.requests.length;
+      const count = (name: string): number => fresh.filter((each) => each === name).length;
+      const [publicKey, sign] = [count("getPublicKey"), count("asymmetricSign")];
+      // One token and one list of versions for a run.
+      const others = fresh.length - publicKey - sign - 2;
+      return { publicKey, sign, others: fresh.length === 0 ? 0 : others };
+    },
+    [Symbol.asyncDispose]: () => gcp[Symbol.asyncDispose](),
   };
 }
 
