@@ -1,4 +1,6 @@
 import { describe, expect, test } from "bun:test";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { hasCode } from "../../../engine/model/errors.ts";
 import { parsePluginManifest, parseUserPlugins } from "../../../engine/plugin_host/manifest.ts";
 
@@ -65,6 +67,12 @@ describe("parseUserPlugins()", () => {
       timeoutSeconds: 90,
     };
     expect(parseUserPlugins([MINE, whole], "x")).toEqual([MINE, whole] as never);
+  });
+
+  test("reads the declaration in docs/plugins.md", () => {
+    const page = readFileSync(join(import.meta.dir, "../../../docs/plugins.md"), "utf8");
+    const [, example = ""] = /```json\n(\[[\s\S]*?)```/.exec(page) ?? [];
+    expect(parseUserPlugins(JSON.parse(example), "docs/plugins.md")).toHaveLength(1);
   });
 
   test.each([
