@@ -1,8 +1,8 @@
-import type { DsseEnvelope } from "../formats/dsse.ts";
+import type { DsseEnvelope, DsseSignature } from "../formats/dsse.ts";
 import type { SignatureMaterial } from "../formats/evidence.ts";
 import { parseStatement, type Statement, type StatementSubject } from "../formats/in_toto.ts";
 import { MEDIA } from "../formats/media_types.ts";
-import { encodeBase64 } from "../model/bytes.ts";
+import { encodeBase64, equalBytes } from "../model/bytes.ts";
 import { CosignError } from "../model/errors.ts";
 import { parseOrThrow } from "./parse_or_throw.ts";
 import { envelopeContent, findSigner, type SignerPolicy, type VerifiedSigner } from "./signer.ts";
@@ -37,13 +37,25 @@ export function openEnvelope(
     material,
     policy,
   );
+  const warnings = signatures.length > 1 ? [whichOf(signatures, signer.signature)] : [];
   if (payloadType !== MEDIA.inToto) {
     throw new CosignError(
       "ENVELOPE_INVALID",
       `The envelope holds ${JSON.stringify(payloadType.slice(0, 80))}, expected "${MEDIA.inToto}"`,
     );
   }
-  return { signer, statement: parseOrThrow("ENVELOPE_INVALID", () => parseStatement(payload)) };
+  return {
+    signer: { ...signer, warnings: [...signer.warnings, ...warnings] },
+    statement: parseOrThrow("ENVELOPE_INVALID", () => parseStatement(payload)),
+  };
+}
+
+const ORDINALS = ["first", "second", "third"] as const;
+
+/** Says which of several signatures counts: of the others nobody knows anything. */
+function whichOf(signatures: readonly DsseSignature[], signature: Uint8Array): string {
+  const at = signatures.findIndex(({ sig }) => equalBytes(sig, signature));
+  return `Of the envelope the ${ORDINALS[at] ?? `${at + 1}th`} of its ${signatures.length} signatures counts`;
 }
 
 /**
