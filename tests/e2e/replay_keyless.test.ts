@@ -2,6 +2,7 @@ import { afterAll, beforeAll, expect, test } from "bun:test";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
+import type { ErrorCode } from "../../engine/model/errors.ts";
 import { buildBinary, runBinary } from "../support/binary.ts";
 import { startEmbeddedRegistry } from "../support/embedded_registry.ts";
 import { pushPackedLayout } from "../support/push_layout.ts";
@@ -98,6 +99,50 @@ const OUTPUT_RULES: readonly {
     count: 4,
   },
 ];
+/** What is wrong with refused files by the names of their records, and the code that says so. */
+const CAUSES: readonly (readonly [RegExp, readonly ErrorCode[]])[] = [
+  [/^id-(?:exact|no-|none|regexp-bad)/, ["USAGE"]],
+  [
+    /^id-(?:case|ci|email|issuer|prefix|regexp|wrong)|-wrong-(?:identity|issuer)$/,
+    ["IDENTITY_MISMATCH"],
+  ],
+  [/^id-other-key$|^mut-key-sig/, ["SIGNATURE_INVALID"]],
+  [
+    /^(?:id-key|id-keyless|mut-json|mut-mediatype-[^v]|mut-mediatype-v[49]|mut-no-content)/,
+    ["BUNDLE_INVALID"],
+  ],
+  [
+    /^mut-(?:both|unknown|sig-empty|digest-absent|att-no-signatures|entry-body-empty)/,
+    ["BUNDLE_INVALID"],
+  ],
+  [/^mut-(?:legacy-)?cert-(?:absent|and|as|replaced|trailing)/, ["BUNDLE_INVALID"]],
+  [/^mut-att-two-signatures$/, ["ENVELOPE_INVALID"]],
+  [/^(?:mut-att-(?:type|wrong-type)|mut-dsse-instead|att-bundle-to)/, ["PREDICATE_MISMATCH"]],
+  [/^mut-digest-(?:flip|alg)|^mut-(?:att-|key-)?wrong-artifact/, ["CLAIM_MISMATCH"]],
+  [/-entry-of-|-body-of-|^mut-legacy-(?:body|sig|cert-of|wrong-artifact)/, ["LOG_ENTRY_MISMATCH"]],
+  [
+    /^mut-(?:r1-)?(?:cert-(?:other|of|san|sct|sig)|sig-)|^mut-(?:r1-)?att-(?:sig|payload|envelope)/,
+    ["LOG_ENTRY_MISMATCH"],
+  ],
+  [/^mut-(?:r1-|att-)*(?:proof|checkpoint|set|integrated-time|log-index)/, ["LOG_ENTRY_INVALID"]],
+  [
+    /^mut-entry-(?:body-space|duplicated|index|integrated|kind)|^mut-legacy-(?:set|time|index)/,
+    ["LOG_ENTRY_INVALID"],
+  ],
+  [/^root-(?:baseurl|rekor-key)|^mut-mediatype-v01$/, ["LOG_ENTRY_INVALID"]],
+  [/^blob-no-rekor(?:-no-tsa)?$|-(?:entry|rekor|r1)-absent$/, ["LOG_ENTRY_MISSING"]],
+  [/logid|^root-(?:no-tlogs|rekor-ended)|^blob-rogue-rekor$/, ["LOG_UNTRUSTED"]],
+  [/^root-.*-?ca(?:-|$)|^blob-rogue-ca$/, ["CERTIFICATE_UNTRUSTED"]],
+  [/^root-.*-?ct(?:logs|-|$)|^blob-rogue-ct$/, ["SCT_INVALID"]],
+  [/^blob-no-sct$/, ["SCT_MISSING"]],
+  [/^mut-ts-(?:early|just|real-late)/, ["CERTIFICATE_INVALID"]],
+  [/^mut-(?:key-)?ts-(?:garbage|truncated|no-genuine|of-other|over)/, ["TIMESTAMP_INVALID"]],
+  [/^mut-ts-(?:after|flip|rogue)|^root-.*-?tsa(?:-|$)|^blob-rogue-tsa$/, ["TIMESTAMP_UNTRUSTED"]],
+  [/-ts-absent$|^blob-no-rekor-no-tsa\+/, ["TIMESTAMP_MISSING", "TIME_UNKNOWN"]],
+  [/^root-mediatype$/, ["TRUST_INVALID"]],
+];
+/** Refused files of which {@link CAUSES} tells. */
+const told = new Set<string>();
 const taken = new Map<string, number>();
 
 function isChosen({ id }: KeylessRecord, argv: readonly string[]): boolean | undefined {
@@ -149,6 +194,7 @@ for (const group of ["blob", "image", "saved", "cli"] as const) {
       const chosen = records.filter((record) => record.group === group);
       const wrong = await inLanes(chosen, replay);
       expect(wrong.flat()).toEqual([]);
+      if (group === "blob") expect(told.size).toBeGreaterThan(150);
       if (group !== "cli") return;
       for (const { name, reason, count } of OUTPUT_RULES) {
         process.stdout.write(`replay: ${name}: ${taken.get(name)} records (${reason})\n`);
@@ -167,12 +213,12 @@ async function replay(record: KeylessRecord): Promise<readonly string[]> {
     const offline = argv[1]?.startsWith("verify") ? ["--offline"] : [];
     const words = [...argv.slice(1).map(toOurs), ...generation, ...offline];
     const result = await runBinary(words, { cwd: folder, env: env ?? {} });
-    const told = `${record.expected} ${record.id} (${version}) ${words.join(" ")}: ${result.code} ${result.stderr}`;
+    const run = `${record.expected} ${record.id} (${version}) ${words.join(" ")}: ${result.code} ${result.stderr}`;
     if (record.expected === "output") {
       const rule = OUTPUT_RULES.find((one) => one.applies(record.id, version));
       if (rule !== undefined) taken.set(rule.name, (taken.get(rule.name) ?? 0) + 1);
       else if (parsed(result.stdout) !== parsed(toOurs(stdout))) {
-        wrong.push(`${told}${result.stdout}`);
+        wrong.push(`${run}${result.stdout}`);
       }
       continue;
     }
@@ -180,9 +226,21 @@ async function replay(record: KeylessRecord): Promise<readonly string[]> {
       record.expected === "choice"
         ? (result.code === 0) === isChosen(record, argv)
         : (result.code === 0) === (record.expected === "accept");
-    if (!isRight) wrong.push(told);
+    if (!isRight) wrong.push(run);
+    if (result.code !== 0 && record.group === "blob") wrong.push(...wrongCause(record.id, run));
   }
   return wrong;
+}
+
+/** What is wrong with how a refusal is told; every one has its own code, none is "internal". */
+function wrongCause(id: string, run: string): readonly string[] {
+  const code = /^code: (\w+)$/m.exec(run)?.[1];
+  const cause = CAUSES.find(([names]) => names.test(id));
+  if (cause === undefined) return code === undefined || code === "INTERNAL" ? [run] : [];
+  told.add(id);
+  return cause[1].some((wanted) => wanted === code)
+    ? []
+    : [`expected ${cause[1].join(" or ")}: ${run}`];
 }
 
 function toOurs(text: string): string {
