@@ -1,6 +1,7 @@
 import { basename } from "node:path";
 import { unsafeVariable } from "./engine/io/env.ts";
 import { isFirstThread } from "./engine/io/runtime_thread.ts";
+import type { PluginTable, UserPlugins } from "./engine/plugin_host/table.ts";
 
 let isFaulty = false;
 
@@ -25,13 +26,7 @@ async function main(): Promise<void> {
     runtime,
     stdout: standardOutput(1),
     stderr: standardOutput(2),
-    plugins: async (declared = []) => {
-      const { makePluginTable } = await import("./engine/plugin_host/table.ts");
-      const { parsePluginManifest } = await import("./engine/plugin_host/manifest.ts");
-      const { LINKS, MANIFEST } = await import("./plugins/builtin.ts");
-      const path = process.env["PATH"] ?? "";
-      return makePluginTable(parsePluginManifest(MANIFEST), LINKS, { declared, path });
-    },
+    plugins: pluginTable,
     examples: async () => (await import("./examples/plugins/texts.ts")).EXAMPLES,
   });
   process.exitCode = isFaulty && code === 0 ? 1 : code;
@@ -43,7 +38,19 @@ async function runThread(): Promise<void> {
   const { isEvaluatorSetup } = await import("./engine/conditions/messages.ts");
   if (isEvaluatorSetup(workerData)) {
     await (await import("./engine/conditions/evaluator_thread.ts")).runEvaluator(workerData);
-  } else (await import("./engine/batch/worker.ts")).runWorker();
+  } else {
+    const { runWorker } = await import("./engine/batch/worker.ts");
+    runWorker(async () => await (await pluginTable()).artifactHandlers());
+  }
+}
+
+/** Which plugins there are; loaded when somebody asks. */
+async function pluginTable(declared: readonly UserPlugins[] = []): Promise<PluginTable> {
+  const { makePluginTable } = await import("./engine/plugin_host/table.ts");
+  const { parsePluginManifest } = await import("./engine/plugin_host/manifest.ts");
+  const { LINKS, MANIFEST } = await import("./plugins/builtin.ts");
+  const path = process.env["PATH"] ?? "";
+  return makePluginTable(parsePluginManifest(MANIFEST), LINKS, { declared, path });
 }
 
 /** The name of the executable, or of the link to it: `cosign`, `sget`. */

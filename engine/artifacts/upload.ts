@@ -10,7 +10,7 @@ import {
 import { filePieces } from "../io/file_pieces.ts";
 import type { Descriptor, Platform } from "../model/descriptor.ts";
 import { type Digest, parseDigest } from "../model/digest.ts";
-import type { UploadedLayer, UploadForm } from "../plugin_host/contract.ts";
+import type { ComposedArtifact, ComposedLayer, UploadForm } from "../plugin_host/contract.ts";
 import type { Store, Tag } from "../registry/store.ts";
 
 /** A file that is to be uploaded, read once. */
@@ -20,6 +20,8 @@ export interface UploadFile {
   readonly sizeBytes: number;
   /** By its first bytes, without parameters. */
   readonly contentType: string;
+  /** Its first bytes, at most 512. */
+  readonly head: Uint8Array;
 }
 
 /** Reads a regular file once, piece by piece, for what must be known before it is sent. @throws {CosignError} `FILE_READ`. */
@@ -33,15 +35,18 @@ export async function inspectFile(path: string): Promise<UploadFile> {
     if (head.length < SNIFFED_BYTES) head = new Uint8Array(Buffer.concat([head, piece]));
   }
   const digest = parseDigest(`sha256:${hash.digest("hex")}`);
-  return { path, digest, sizeBytes, contentType: detectContentType(head) };
+  head = head.slice(0, SNIFFED_BYTES);
+  return { path, digest, sizeBytes, contentType: detectContentType(head), head };
 }
 
 /** The form in which `upload blob` writes a file. */
-export function blobForm(layerMediaType: string): (layer: UploadedLayer) => UploadForm {
+export function blobForm(
+  layerMediaType: string,
+): (layer: Pick<UploadFile, "digest">) => UploadForm {
   return ({ digest }) => ({
     layerMediaType,
     configMediaType: MEDIA.ociConfig,
-    config: encodeSignatureConfig([parseDigest(digest)]),
+    config: encodeSignatureConfig([digest]),
   });
 }
 
@@ -92,4 +97,29 @@ export async function uploadIndex(
   const index = encodeIndex(images, annotations);
   await store.pushManifest(index, MEDIA.ociIndex, reference, undefined, signal);
   return digestOf(index);
+}
+
+/**
+ * Uploads what a handler has put together.
+ *
+ * @returns the manifest's digest.
+ */
+export async function uploadComposed(
+  store: Store,
+  artifact: ComposedArtifact,
+  reference: Tag,
+  signal?: AbortSignal,
+): Promise<Digest> {
+  const push = async ({ content, mediaType, annotations }: ComposedLayer): Promise<Descriptor> => {
+    const digest = digestOf(content);
+    await store.pushBlob(content, digest, signal);
+    const known = annotations === undefined ? {} : { annotations };
+    return { mediaType, digest, sizeBytes: content.length, ...known };
+  };
+  const [config, ...layers] = await Promise.all([artifact.config, ...artifact.layers].map(push));
+  if (config === undefined) throw new TypeError("An artifact has a config");
+  const { mediaType, annotations } = artifact;
+  const manifest = encodeSignatureManifest(config, layers, mediaType, annotations);
+  await store.pushManifest(manifest, mediaType, reference, undefined, signal);
+  return digestOf(manifest);
 }

@@ -4,6 +4,7 @@ import type { TrustedRoot } from "../formats/trusted_root.ts";
 import type { Shared } from "../io/shared.ts";
 import type { KeyRing } from "../keys/key_ring.ts";
 import type { SignatureFormat, TrustDemands } from "../model/policy.ts";
+import type { ArtifactHandler } from "../plugin_host/contract.ts";
 import type { Registry } from "../registry/session.ts";
 import type { Vouching } from "../sign/open_vouching.ts";
 import type { ServiceContext } from "../transparency/service.ts";
@@ -21,6 +22,8 @@ export interface JobContext {
   /** With what signatures are vouched for, and by whom where a job names nobody else; absent: by nobody. */
   readonly vouching?: Vouching;
   readonly conventions: Conventions;
+  /** Who knows kinds of artifacts; loaded when they are asked for. */
+  readonly artifactHandlers: () => Promise<readonly ArtifactHandler[]>;
   readonly shared: Shared;
   readonly signal: AbortSignal;
   readonly now: () => Date;

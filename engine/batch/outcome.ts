@@ -16,8 +16,13 @@ export function refusalOf(reason: ErrorReport): {
 /** What a reason means: an answer ("no"), no answer, or nothing that could be judged. */
 export function outcomeOf(reason: ErrorReport): Outcome {
   if (reason.code === "SCHEMA1_UNSUPPORTED") return { outcome: "skipped", reason };
-  if (reason.code === "NO_SIGNATURES" || reason.code === "NO_MATCHING_SIGNATURES") {
-    return { outcome: "failed", reason };
-  }
-  return { outcome: reason.code === "IMAGE_NOT_FOUND" ? "failed" : "error", reason };
+  return { outcome: ANSWERS.has(reason.code) ? "failed" : "error", reason };
 }
+
+/** Reasons that are an answer. */
+const ANSWERS: ReadonlySet<ErrorReport["code"]> = new Set<ErrorReport["code"]>([
+  "NO_SIGNATURES",
+  "NO_MATCHING_SIGNATURES",
+  "IMAGE_NOT_FOUND",
+  "ARTIFACT_MISMATCH",
+]);

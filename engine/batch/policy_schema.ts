@@ -1,4 +1,5 @@
 import * as v from "valibot";
+import type { ArtifactDemand } from "../model/artifact.ts";
 import { describeError } from "../model/errors.ts";
 import type { RecursivePolicy, WorkflowField } from "../model/policy.ts";
 import { parsePattern } from "../verify/re2.ts";
@@ -46,6 +47,8 @@ export interface ManifestPolicy {
   readonly trustedRoot?: string;
   readonly annotations?: Readonly<Record<string, string>>;
   readonly recursivePolicy?: RecursivePolicy;
+  /** What a target must be, beside being signed. */
+  readonly artifact?: ArtifactDemand;
 }
 
 const MAX_THRESHOLD = 32; // as many entries, and timestamps, as a bundle may have
@@ -61,6 +64,11 @@ export const nonEmptyText: v.GenericSchema<string> = v.pipe(
 export const annotationsSchema: v.GenericSchema<Readonly<Record<string, string>>> = v.record(
   nonEmptyText,
   v.string(),
+);
+/** The name of a kind of artifacts. */
+export const artifactKindSchema: v.GenericSchema<string> = v.pipe(
+  v.string(),
+  v.regex(/^[a-z][a-z0-9-]*$/, "must be a kind, as image"),
 );
 export const recursivePolicySchema: v.GenericSchema<RecursivePolicy> = v.picklist([
   "leaf",
@@ -153,6 +161,17 @@ const identity: v.GenericSchema<ManifestIdentity> = v.pipe(
   ),
 );
 
+const artifact: v.GenericSchema<ArtifactDemand> = v.pipe(
+  v.strictObject({
+    kinds: v.exactOptional(v.pipe(v.array(artifactKindSchema), v.minLength(1, "must name a kind"))),
+    facts: v.exactOptional(annotationsSchema),
+  }),
+  v.check(
+    ({ kinds, facts }) => kinds !== undefined || facts !== undefined,
+    `demands nothing: name "kinds" or "facts"`,
+  ),
+);
+
 export const policySchema: v.GenericSchema<ManifestPolicy> = v.pipe(
   v.strictObject({
     keys: v.exactOptional(v.pipe(v.array(nonEmptyText), v.minLength(1, "must name a key"))),
@@ -168,6 +187,7 @@ export const policySchema: v.GenericSchema<ManifestPolicy> = v.pipe(
     trustedRoot: v.exactOptional(nonEmptyText),
     annotations: v.exactOptional(annotationsSchema),
     recursivePolicy: v.exactOptional(recursivePolicySchema),
+    artifact: v.exactOptional(artifact),
   }),
   v.check(
     ({ keys, identities }) => keys !== undefined || identities !== undefined,

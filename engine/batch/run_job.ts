@@ -1,10 +1,12 @@
 import { openStores } from "../artifacts/stores.ts";
+import type { ArtifactDescription } from "../model/artifact.ts";
 import { CosignError, hasCode, reportError } from "../model/errors.ts";
 import { isIndeterminate } from "../model/exit_code.ts";
 import type { Job } from "../model/job.ts";
 import type { SubjectVerdict, Verdict } from "../model/verdict.ts";
 import type { RequestMeter } from "../registry/session.ts";
 import { runAttestJob } from "./attest_job.ts";
+import { describeTarget } from "./describe_target.ts";
 import type { JobContext, JobScope } from "./job_context.ts";
 import { type Outcome, outcomeOf } from "./outcome.ts";
 import { runSignJob } from "./sign_job.ts";
@@ -32,14 +34,26 @@ export async function runJob(job: Job, context: JobContext): Promise<Verdict> {
   try {
     const stores = openStores(context.registry, context.conventions, meter);
     const scope: JobScope = { context, stores, signal: time.signal };
-    const result = await perform(job, scope, warnings);
-    return { ...finish(result.subjects), ...result.outcome };
+    const described = await describeTarget(job, scope);
+    const pinned = described === undefined ? job : { ...job, target: described.target };
+    const { subjects, outcome } = await perform(pinned, scope, warnings);
+    return { ...finish(subjectsOf(subjects, described?.artifact)), ...outcome };
   } catch (error) {
     const report = reportError(interrupted(error, job, time.isOver(), context.signal));
     return { ...finish([]), ...outcomeOf(report) };
   } finally {
     time.end();
   }
+}
+
+/** The first one is the target's own manifest. */
+function subjectsOf(
+  subjects: readonly SubjectVerdict[],
+  artifact: ArtifactDescription | undefined,
+): readonly SubjectVerdict[] {
+  const [first, ...children] = subjects;
+  if (first === undefined || artifact === undefined) return subjects;
+  return [{ ...first, artifact }, ...children];
 }
 
 function perform(

@@ -5,6 +5,7 @@ import type { RecursivePolicy } from "../model/policy.ts";
 import { type ProcessDeclaration, USER_PLUGINS } from "../plugin_host/manifest.ts";
 import {
   annotationsSchema,
+  artifactKindSchema,
   type ManifestPolicy,
   nonEmptyText,
   policySchema,
@@ -28,6 +29,8 @@ export interface TargetSettings {
   readonly skipSigned?: boolean;
   readonly recursivePolicy?: RecursivePolicy;
   readonly skipUnknownPlatform?: boolean;
+  /** Whether reports say what the target is, as its kind's handler knows it. */
+  readonly describe?: boolean;
   /** Time for one target, as Go writes durations; `0` for no limit. */
   readonly timeout?: string;
   /** Names to sign instead of the repository's, in legacy payloads. */
@@ -76,7 +79,6 @@ const duration = v.pipe(
   v.regex(/^(?:0|(?:(?:\d+\.?\d*|\.\d+)(?:ns|us|µs|μs|ms|s|m|h))+)$/, "must be as 90s or 5m"),
   v.check(isDuration, "must be less than 24 days"),
 );
-const kind = v.pipe(v.string(), v.regex(/^[a-z][a-z0-9-]*$/, "must be a kind, as image"));
 
 const settings = {
   key: v.exactOptional(nonEmptyText),
@@ -88,12 +90,17 @@ const settings = {
   skipSigned: v.exactOptional(v.boolean()),
   recursivePolicy: v.exactOptional(recursivePolicySchema),
   skipUnknownPlatform: v.exactOptional(v.boolean()),
+  describe: v.exactOptional(v.boolean()),
   timeout: v.exactOptional(duration),
   identities: v.exactOptional(v.pipe(names, v.minLength(1, "must name something"))),
 } as const;
 
 const targetSchemas = {
-  reference: v.strictObject({ reference: nonEmptyText, kind: v.exactOptional(kind), ...settings }),
+  reference: v.strictObject({
+    reference: nonEmptyText,
+    kind: v.exactOptional(artifactKindSchema),
+    ...settings,
+  }),
   repository: v.strictObject({
     repository: nonEmptyText,
     tags: v.exactOptional(nameFilter),
@@ -105,7 +112,11 @@ const targetSchemas = {
     tags: v.exactOptional(nameFilter),
     ...settings,
   }),
-  layout: v.strictObject({ layout: nonEmptyText, kind: v.exactOptional(kind), ...settings }),
+  layout: v.strictObject({
+    layout: nonEmptyText,
+    kind: v.exactOptional(artifactKindSchema),
+    ...settings,
+  }),
 } as const;
 
 const top = {

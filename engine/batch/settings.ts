@@ -60,7 +60,9 @@ export function settle(source: SettingsSource): JobSettings {
   if (target.recursivePolicy !== undefined && !recursive) {
     throw new SyntaxError(`"recursivePolicy" contradicts "recursive: false"`);
   }
+  const describe = target.describe ?? defaults.describe;
   const shared = {
+    ...(describe === undefined ? {} : { describe }),
     recursive,
     skipUnknownPlatform:
       target.skipUnknownPlatform ??
@@ -75,7 +77,10 @@ export function settle(source: SettingsSource): JobSettings {
     : settleVerify(source, { ...shared, annotations });
 }
 
-type Common = Pick<JobSettings, "recursive" | "skipUnknownPlatform" | "timeoutMs" | "annotations">;
+type Common = Pick<
+  JobSettings,
+  "recursive" | "skipUnknownPlatform" | "timeoutMs" | "annotations" | "describe"
+>;
 
 function settleSign(source: SettingsSource, common: Common): Omit<SignJob, "id" | "target"> {
   const { target, flags, defaults } = source;
@@ -127,6 +132,7 @@ function settleVerify(source: SettingsSource, common: Common): Omit<VerifyJob, "
       defaults.recursivePolicy ??
       "all",
     checkClaims: flags.checkClaims,
+    ...(policy?.artifact === undefined ? {} : { artifact: policy.artifact }),
     ...(demands === undefined ? {} : { demands }),
     ...(flags.signatureDigestAlgorithm === undefined
       ? {}

@@ -7,6 +7,7 @@ import type { Shared } from "../io/shared.ts";
 import { type KeyHost, makeKeyRing } from "../keys/key_ring.ts";
 import type { Job } from "../model/job.ts";
 import type { Verdict } from "../model/verdict.ts";
+import type { ArtifactHandler } from "../plugin_host/contract.ts";
 import { openRegistry } from "../registry/client.ts";
 import { openVouching } from "../sign/open_vouching.ts";
 import { Slots } from "./_slots.ts";
@@ -23,11 +24,12 @@ export interface ThreadServices {
   readonly keyHost: KeyHost;
   readonly signal: AbortSignal;
   readonly env: Environment;
+  readonly artifactHandlers: () => Promise<readonly ArtifactHandler[]>;
 }
 
 /** Makes what runs jobs in the calling thread, `setup.jobsPerThread` at once. */
 export function openThread(setup: RunSetup, services: ThreadServices): RunOne {
-  const { shared, keyHost, signal, env } = services;
+  const { shared, keyHost, signal, env, artifactHandlers } = services;
   const slots = new Slots(setup.jobsPerThread);
   const budgets = new Budgets(setup.budgets, setup.threads);
   const { userAgent, verbose } = setup.registry;
@@ -55,6 +57,7 @@ export function openThread(setup: RunSetup, services: ThreadServices): RunOne {
       [...(setup.namedRoots ?? [])].map(([name, json]) => [name, parseTrustedRoot(json)]),
     ),
     conventions: setup.conventions,
+    artifactHandlers,
     shared,
     signal,
     now: () => new Date(),

@@ -7,7 +7,7 @@ import { errorFromReport } from "../model/errors.ts";
 import { BrokeredShared } from "./brokered_shared.ts";
 import { type FromWorker, Outbox, type ToWorker } from "./messages.ts";
 import { PROTOCOL, type RunSetup } from "./run_setup.ts";
-import { openThread, type RunOne } from "./thread.ts";
+import { openThread, type RunOne, type ThreadServices } from "./thread.ts";
 
 /** What a worker's jobs are run with. */
 export interface WorkerServices {
@@ -16,12 +16,16 @@ export interface WorkerServices {
   readonly signal: AbortSignal;
 }
 
-/** The worker's side of a batch: runs what the main thread sends until it is terminated. */
-export function runWorker(): void {
+/**
+ * The worker's side of a batch: runs what the main thread sends until it is terminated.
+ *
+ * @param artifactHandlers Loads who knows kinds of artifacts.
+ */
+export function runWorker(artifactHandlers: ThreadServices["artifactHandlers"]): void {
   if (parentPort === null) throw new TypeError("A worker runs in a thread of its own");
   serveJobs(
     parentPort,
-    (setup, services) => openThread(setup as RunSetup, { ...services, env }), // given by the pool
+    (setup, services) => openThread(setup as RunSetup, { ...services, env, artifactHandlers }), // given by the pool
   );
 }
 

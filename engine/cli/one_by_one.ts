@@ -36,7 +36,13 @@ export function openOneByOne(setup: OneByOneSetup, world: World, keyHost: KeyHos
       threads: 1,
       budgets: createBudgetMemory(),
     },
-    { shared: new LocalShared(), keyHost, signal: interruption.signal, env: world.env },
+    {
+      shared: new LocalShared(),
+      keyHost,
+      signal: interruption.signal,
+      env: world.env,
+      artifactHandlers: async () => await (await world.plugins()).artifactHandlers(),
+    },
   );
   return { run, [Symbol.dispose]: stopListening };
 }

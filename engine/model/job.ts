@@ -1,3 +1,4 @@
+import type { ArtifactDemand } from "./artifact.ts";
 import type { Generation } from "./exit_code.ts";
 import type {
   RecursivePolicy,
@@ -21,6 +22,10 @@ interface JobBase {
   readonly annotations: Readonly<Record<string, string>>;
   /** `--attachment sbom`: the job is about the image at this companion tag, not about the target. */
   readonly attachment?: "sbom";
+  /** What the target must be; absent: anything. */
+  readonly artifact?: ArtifactDemand;
+  /** Whether the verdict says what the target is. Default false: it costs a request or two. */
+  readonly describe?: boolean;
   /** Time that this job may take, in milliseconds; 0 for none. */
   readonly timeoutMs: number;
 }

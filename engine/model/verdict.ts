@@ -1,3 +1,4 @@
+import type { ArtifactDescription } from "./artifact.ts";
 import type { Platform } from "./descriptor.ts";
 import type { Digest } from "./digest.ts";
 import type { ErrorReport } from "./errors.ts";
@@ -73,6 +74,8 @@ export interface SubjectVerdict {
   readonly name: string;
   readonly digest: Digest;
   readonly platform?: Platform;
+  /** What it is, where that was looked at: of the target's own manifest only. */
+  readonly artifact?: ArtifactDescription;
   readonly outcome: "passed" | "failed" | "error";
   readonly reason?: ErrorReport;
   readonly signatures: readonly SignatureFact[];

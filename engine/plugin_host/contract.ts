@@ -4,6 +4,8 @@
  */
 import type { TlsOptions } from "../io/http.ts";
 import type { Attempt } from "../io/retry.ts";
+import type { ArtifactFacts } from "../model/artifact.ts";
+import type { Descriptor } from "../model/descriptor.ts";
 import type { Target } from "../model/job.ts";
 import type { KeyType, PublicKey } from "../model/key.ts";
 import type { SignatureDigestAlgorithm } from "../model/policy.ts";
@@ -11,7 +13,17 @@ import type { Subject } from "../model/subject.ts";
 
 export { encodePem, parsePem } from "../crypto/pem.ts";
 export { CosignError, describeError, type ErrorCode, hasCode } from "../model/errors.ts";
-export type { Attempt, KeyType, PublicKey, SignatureDigestAlgorithm, Subject, Target, TlsOptions };
+export type {
+  ArtifactFacts,
+  Attempt,
+  Descriptor,
+  KeyType,
+  PublicKey,
+  SignatureDigestAlgorithm,
+  Subject,
+  Target,
+  TlsOptions,
+};
 
 /** Makes signatures with one key, wherever it lies. Whoever opened it disposes of it. */
 export interface Signer {
@@ -169,10 +181,39 @@ export interface ArtifactContext {
   readonly image: (target: Target) => AsyncIterable<Subject>;
 }
 
-/** The one layer that a file is uploaded as. */
-export interface UploadedLayer {
+/** A manifest, as far as it tells what its artifact is. Attacker-controlled, as all of it. */
+export interface ArtifactManifest {
+  readonly mediaType: string;
+  readonly artifactType?: string;
+  /** Absent of an index. */
+  readonly config?: Descriptor;
+  /** Of an index: its manifests. */
+  readonly layers: readonly Descriptor[];
+  readonly annotations: Readonly<Record<string, string>>;
+}
+
+/** What a handler may read to tell what an artifact is. */
+export interface DescribeContext {
+  /** A blob, whole. @throws {CosignError} `LIMIT_EXCEEDED` when it is longer, and what the registry says. */
+  readonly blob: (descriptor: Descriptor, limitBytes: number) => Promise<Uint8Array>;
+}
+
+/** A file that is to be uploaded. */
+export interface UploadedFile {
+  /** As the user named it. */
+  readonly path: string;
   readonly digest: string;
   readonly sizeBytes: number;
+  /** Its first bytes, at most 512. */
+  readonly head: Uint8Array;
+}
+
+/** How a file is to be uploaded. */
+export interface UploadOptions {
+  /** Of cosign, whose form it is: 1 to 3. */
+  readonly generation: number;
+  /** One of the handler's `forms`; the first when absent. */
+  readonly form?: string;
 }
 
 /** As what a file is uploaded: an image manifest of a config and one layer. */
@@ -182,6 +223,22 @@ export interface UploadForm {
   readonly layerMediaType: string;
 }
 
+/** One layer of an artifact that a handler has put together. */
+export interface ComposedLayer {
+  readonly mediaType: string;
+  readonly content: Uint8Array;
+  readonly annotations?: Readonly<Record<string, string>>;
+}
+
+/** An artifact that a handler has put together of files. */
+export interface ComposedArtifact {
+  /** Of the manifest: OCI's or Docker's. */
+  readonly mediaType: string;
+  readonly config: ComposedLayer;
+  readonly layers: readonly ComposedLayer[];
+  readonly annotations?: Readonly<Record<string, string>>;
+}
+
 /** One kind of artifact. The least that a plugin must have is `kind`, `accepts` and `resolve`. */
 export interface ArtifactHandler {
   readonly kind: string;
@@ -189,12 +246,30 @@ export interface ArtifactHandler {
   accepts(target: Target): boolean;
   /** The subjects of a target, parents before their children. */
   resolve(target: Target, context: ArtifactContext): AsyncIterable<Subject>;
+  /** Whether a manifest is one of this kind, by its media types. Default: it is never told by them. */
+  recognizes?(manifest: ArtifactManifest): boolean;
+  /**
+   * What can be said of it, for `tree`, reports and policies. Default: nothing.
+   *
+   * @throws {SyntaxError} when its content is not what its media types say.
+   */
+  describe?(manifest: ArtifactManifest, context: DescribeContext): Promise<ArtifactFacts>;
+  /** The forms that {@link upload} can write. Default: one without a name. */
+  readonly forms?: readonly string[];
   /**
    * The form in which `upload KIND` writes a file. Absent where there is no such command.
    *
-   * @param generation Of cosign, whose form it is: 1 to 3.
+   * @throws {SyntaxError} when the file is none of this kind.
    */
-  upload?(layer: UploadedLayer, generation: number): UploadForm;
+  upload?(file: UploadedFile, options: UploadOptions): UploadForm;
+  /**
+   * Puts several files together into one artifact, in the order in which they were named.
+   *
+   * @throws {SyntaxError} when one of them is none of this kind.
+   */
+  compose?(
+    files: readonly { readonly path: string; readonly content: Uint8Array }[],
+  ): ComposedArtifact;
 }
 
 /** What the `mod.ts` of a plugin's folder exports as `plugin`: code for all that it declares. */

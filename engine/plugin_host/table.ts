@@ -57,6 +57,8 @@ export interface PluginTable {
    * @throws {CosignError} `PLUGIN_UNAVAILABLE`, `PLUGIN_UNKNOWN`.
    */
   artifactHandler(kind: string): Promise<ArtifactHandler | undefined>;
+  /** The handlers of all kinds that plugins have: loads them all. */
+  artifactHandlers(): Promise<readonly ArtifactHandler[]>;
 }
 
 /** Programs of plugins are called so, as cosign calls them: `sigstore-kms-SCHEME`. */
@@ -68,7 +70,7 @@ const SCHEME_ON_PATH = /^[a-z0-9][a-z0-9-]*$/;
 /** What the engine has code for; the rest of what it declares comes with a later version. */
 const ENGINE_HAS: Readonly<Record<Provision, ReadonlySet<string>>> = {
   key: new Set(["file", "env", "http", "https"]),
-  artifact: new Set(["image", "index"]),
+  artifact: new Set(["image", "index", "artifact", "blob", "in-toto"]),
 };
 
 /**
@@ -108,6 +110,10 @@ export function makePluginTable(
     const file = findProgram(`${PROGRAM_PREFIX}${scheme}`, path);
     return file === undefined ? undefined : await backendOnPath(scheme, file);
   };
+  const artifactHandler = async (kind: string): Promise<ArtifactHandler | undefined> => {
+    const { source, name: plugin } = find("artifact", kind).declaration;
+    return source === "engine" ? undefined : provided((await links[plugin]?.())?.artifacts, kind);
+  };
   return {
     entries,
     programs: () =>
@@ -126,9 +132,11 @@ export function makePluginTable(
           : provided((await links[plugin]?.())?.keys, scheme);
       return { plugin, env, provider };
     },
-    artifactHandler: async (kind) => {
-      const { source, name: plugin } = find("artifact", kind).declaration;
-      return source === "engine" ? undefined : provided((await links[plugin]?.())?.artifacts, kind);
+    artifactHandler,
+    artifactHandlers: async () => {
+      const kinds = entries.filter((entry) => entry.provides === "artifact" && entry.available);
+      const found = await Promise.all(kinds.map(({ name }) => artifactHandler(name)));
+      return found.filter((handler) => handler !== undefined);
     },
   };
 }

@@ -71,6 +71,7 @@ function openRun(): RunOne {
       keyHost: keyHost(),
       signal: new AbortController().signal,
       env: {},
+      artifactHandlers: async () => [],
     },
   );
 }

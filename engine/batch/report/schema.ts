@@ -93,6 +93,7 @@ const IS_REASON: Readonly<Record<ErrorCode, boolean>> = {
   BUNDLE_INVALID: false,
   ENVELOPE_INVALID: false,
   ATTACHMENT_NOT_FOUND: false,
+  ARTIFACT_MISMATCH: true,
   SCHEMA1_UNSUPPORTED: true,
   POLICY_UNAVAILABLE: false,
   POLICY_FAULT: false,
@@ -157,6 +158,12 @@ const subject = v.strictObject({
       os: v.string(),
       architecture: v.string(),
       variant: v.exactOptional(v.string()),
+    }),
+  ),
+  artifact: v.exactOptional(
+    v.strictObject({
+      kind: v.string(),
+      facts: v.record(v.string(), v.union([v.string(), v.array(v.string())])),
     }),
   ),
   outcome: v.picklist(["passed", "failed", "error"]),

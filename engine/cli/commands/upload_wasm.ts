@@ -1,5 +1,7 @@
-import { inspectFile, uploadFile } from "../../artifacts/upload.ts";
+import { inspectFile, type UploadFile, uploadFile } from "../../artifacts/upload.ts";
+import { CosignError, describeError } from "../../model/errors.ts";
 import { formatReference, parseReference } from "../../model/reference.ts";
+import type { ArtifactHandler, UploadForm, UploadOptions } from "../../plugin_host/contract.ts";
 import type { CommandFunction } from "../command.ts";
 import type { UPLOAD_WASM_FLAGS } from "../flags/artifacts.ts";
 import { DEFAULT_GENERATION, namedGeneration } from "../generation.ts";
@@ -22,11 +24,27 @@ export const uploadWasmCommand: CommandFunction<typeof UPLOAD_WASM_FLAGS> = asyn
   if (handler?.upload === undefined) throw new TypeError("Modules have a form to be uploaded in");
   const file = await inspectFile(path);
   const name = printableLine(formatReference(reference));
+  const form = uploadForm(handler.upload, file, {
+    generation: namedGeneration(flags.compat) ?? DEFAULT_GENERATION,
+    ...(flags.form === undefined ? {} : { form: flags.form }),
+  });
   stderr.write(`Uploading wasm file from [${printableLine(path)}] to [${name}].\n`);
-  const form = handler.upload(file, namedGeneration(flags.compat) ?? DEFAULT_GENERATION);
   using artifacts = await openArtifacts(call);
   const { stores, signal } = artifacts;
   const store = stores.ofTarget({ type: "reference", reference: image });
   await uploadFile(store, file, form, {}, tag, signal);
   return 0;
 };
+
+function uploadForm(
+  upload: NonNullable<ArtifactHandler["upload"]>,
+  file: UploadFile,
+  options: UploadOptions,
+): UploadForm {
+  try {
+    return upload(file, options);
+  } catch (cause) {
+    if (!(cause instanceof SyntaxError)) throw cause;
+    throw new CosignError("ARTIFACT_MISMATCH", `Cannot upload: ${describeError(cause)}`, { cause });
+  }
+}

@@ -199,6 +199,11 @@ export const UPLOAD_BLOB_FLAGS: typeof UPLOAD_BLOB & typeof IMAGE_FLAGS = {
 
 const UPLOAD_WASM = {
   file: { type: "text", brief: "module to upload", short: "f", placeholder: "file" },
+  form: {
+    type: "choice",
+    values: ["cosign", "cncf"],
+    brief: "form of the artifact: cosign's, or the CNCF's (application/wasm)",
+  },
 } as const;
 
 /** The flags of `upload wasm`. */

@@ -79,6 +79,7 @@ function contextOf(env: Readonly<Record<string, string>> = {}, signal?: AbortSig
     ),
     keys: makeKeyRing(keys, keyHost()),
     conventions: { tagPrefix: "", dockerMediaTypes: false, maxAttachmentBytes: 1_000_000 },
+    artifactHandlers: async () => [],
     shared,
     signal: signal ?? new AbortController().signal,
     now: () => new Date(),
@@ -238,6 +239,10 @@ const CASES: Readonly<Record<string, () => Promise<string>>> = {
   },
   LAYOUT_INVALID: async () =>
     reasonOf(await runJob(verifyOf({ type: "layout", path: join(folder, "none") }), contextOf())),
+  ARTIFACT_MISMATCH: async () => {
+    const target = { ...image(), kind: "index" };
+    return reasonOf(await runJob(verifyOf(target), contextOf()));
+  },
   IMAGE_NOT_FOUND: async () =>
     reasonOf(await runJob(verifyOf(image(registry.host, "team/app:nope")), contextOf())),
   REGISTRY_AUTH: () => withFault(() => ({ kind: "challenge", wwwAuthenticate: 'Basic realm="r"' })),

@@ -35,6 +35,7 @@ function context(): JobContext {
     registry: openRegistry(options, { shared, budgets, env: {} }),
     keys: makeKeyRing(KEYS, keyHost()),
     conventions: { tagPrefix: "", dockerMediaTypes: false, maxAttachmentBytes: 1_000_000 },
+    artifactHandlers: async () => [],
     shared,
     signal: new AbortController().signal,
     now: () => new Date(),

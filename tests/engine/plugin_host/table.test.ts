@@ -65,7 +65,6 @@ describe("makePluginTable()", () => {
     for (const asked of [
       table.keyBackend("laterkms"),
       table.artifactHandler("wasm"),
-      table.artifactHandler("blob"),
       table.keyBackend("acme"),
     ]) {
       const error = await thrown(asked);

@@ -112,6 +112,29 @@ onBothRegistries((_name, start) => {
     expect((await cli(["upload", "blob", at("up/c:1")])).code).toBe(2);
   });
 
+  test("upload wasm writes the CNCF's form too, and takes modules only", async () => {
+    const argv = ["upload", "wasm", "--form=cncf", "-f", file("module.wasm"), at("wasm/cncf:1")];
+    expect((await cli(argv)).code).toBe(0);
+    const manifest = await manifestOf("wasm/cncf:1");
+    expect([manifest.config.mediaType, manifest.layers[0]?.mediaType]).toEqual([
+      "application/vnd.wasm.config.v0+json",
+      "application/wasm",
+    ]);
+    expect(JSON.parse(await blobOf("wasm/cncf", manifest.config.digest))).toEqual({
+      created: "0001-01-01T00:00:00Z",
+      architecture: "wasm",
+      os: "wasip1",
+      layerDigests: [manifest.layers[0]?.digest],
+    });
+    expect((await cli(["tree", at("wasm/cncf:1")])).stdout).toContain(
+      "└── 🧩 wasm: form cncf; sizeBytes 8; os wasip1\n",
+    );
+    writeFileSync(file("none.wasm"), "no module");
+    const none = await cli(["upload", "wasm", "-f", file("none.wasm"), at("wasm/none:1")]);
+    expect(none.stderr).toContain("code: ARTIFACT_MISMATCH");
+    expect((await fetch(`http://${at("v2/wasm/none/manifests/1")}`)).status).toBe(404);
+  });
+
   test("upload wasm writes the config of each generation", async () => {
     for (const [compat, config] of [
       ["3", '"rootfs":{"type":"layers","diff_ids":null},"config":{}}'],
