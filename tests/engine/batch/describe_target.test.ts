@@ -9,6 +9,7 @@ import type { Verdict } from "../../../engine/model/verdict.ts";
 import { openRegistry } from "../../../engine/registry/client.ts";
 import { plugin as wasm } from "../../../plugins/artifacts-wasm/mod.ts";
 import { startEmbeddedRegistry } from "../../support/embedded_registry.ts";
+import { keyHost } from "../../support/key_host.ts";
 import type { TestRegistry } from "../../support/registries.ts";
 import { digestOf, pushImage, putBlob, putManifest } from "../../support/uploads.ts";
 
@@ -57,7 +58,7 @@ async function run(name: string, more: Partial<VerifyJob>, kind?: string): Promi
       { allowHttp: true, allowInsecure: false, userAgent: "tests" },
       { shared, budgets, env: {} },
     ),
-    keys: makeKeyRing([], () => Promise.reject(new Error("no key is hosted"))),
+    keys: makeKeyRing([], keyHost()),
     conventions: { tagPrefix: "", dockerMediaTypes: false, maxAttachmentBytes: 1_000_000 },
     artifactHandlers: async () => Object.values(wasm.artifacts ?? {}),
     shared,
