@@ -58,6 +58,9 @@ export async function* gatherBundles(
   }
 }
 
+/** A subject of which bundles can be made known. */
+export type DescribedSubject = Subject & Required<Pick<Subject, "mediaType" | "sizeBytes">>;
+
 /** How a bundle is put beside a subject. */
 export interface AttachBundleOptions {
   /** RFC 3339, whole seconds. */
@@ -79,7 +82,7 @@ export async function attachBundle(
   options: AttachBundleOptions,
 ): Promise<void> {
   const { signal } = options;
-  const described = await describe(subject, stores, signal);
+  const { digest, mediaType, sizeBytes } = await describeSubject(subject, stores, signal);
   const store = stores.companionsOf(subject);
   const layer = descriptorOf(bundle, MEDIA.bundleV03);
   const config = { ...descriptorOf(EMPTY_CONFIG, MEDIA.ociEmpty), artifactType: MEDIA.bundleV03 };
@@ -91,7 +94,7 @@ export async function attachBundle(
   const manifest = encodeBundleManifest({
     config,
     layer,
-    subject: described,
+    subject: { mediaType, digest, sizeBytes },
     predicateType,
     createdAt,
   });
@@ -105,7 +108,7 @@ export async function attachBundle(
     },
   };
   await store.pushManifest(manifest, MEDIA.ociManifest, descriptor.digest, undefined, signal);
-  await store.announceReferrer(subject.digest, descriptor, options);
+  await store.announceReferrer(digest, descriptor, options);
 }
 
 type Likelihood = "signature" | "bundle" | "other";
@@ -160,15 +163,24 @@ function readBundle(bytes: Uint8Array, name: string): Omit<Evidence, "source"> {
   }
 }
 
-async function describe(
+/**
+ * A subject with its size and type, which bundles name.
+ *
+ * @throws {CosignError} `IMAGE_NOT_FOUND`, or what the registry says.
+ */
+export async function describeSubject(
   subject: Subject,
   stores: Stores,
-  signal: AbortSignal | undefined,
-): Promise<Descriptor> {
-  const { digest, mediaType, sizeBytes } = subject;
-  if (mediaType !== undefined && sizeBytes !== undefined) return { mediaType, digest, sizeBytes };
-  const found = await stores.of(subject.home).head(digest, signal);
-  if (found !== undefined) return found;
+  signal?: AbortSignal,
+): Promise<DescribedSubject> {
+  const { mediaType, sizeBytes } = subject;
+  if (mediaType !== undefined && sizeBytes !== undefined) {
+    return { ...subject, mediaType, sizeBytes };
+  }
+  const found = await stores.of(subject.home).head(subject.digest, signal);
+  if (found !== undefined) {
+    return { ...subject, mediaType: found.mediaType, sizeBytes: found.sizeBytes };
+  }
   throw new CosignError("IMAGE_NOT_FOUND", `image tag not found: ${subject.name}`, {
     hint: "A bundle names its subject's size and type, so the image must be there before it is signed",
   });

@@ -1,5 +1,6 @@
 import type { BatchEvent } from "../batch/run_batch.ts";
 import { onInterrupt } from "../io/program.ts";
+import type { ErrorReport } from "../model/errors.ts";
 import type { BatchCall } from "./batch_call.ts";
 import type { Source } from "./batch_source.ts";
 import type { BatchResources } from "./batch_work.ts";
@@ -9,33 +10,39 @@ import { printableLine } from "./printable.ts";
 export interface Endings {
   /** No further target is to be started. */
   readonly stop: AbortSignal;
-  readonly reason: () => "CANCELLED" | "DEADLINE_EXCEEDED" | undefined;
+  /** Why not, where it is not for a target that did not pass. */
+  readonly reason: () => ErrorReport | undefined;
   /** The run has ended by itself. */
   readonly clear: () => void;
 }
 
-/** Watches the time of a run and Ctrl-C. */
+/** Watches the time of a run, its certificates, and Ctrl-C. */
 export function endings(
   work: BatchResources,
   deadlineMs: number | undefined,
   say: (text: string) => void,
 ): Endings {
   const stop = new AbortController();
-  let reason: "CANCELLED" | "DEADLINE_EXCEEDED" | undefined;
+  let reason: ErrorReport | undefined;
   const timer =
     deadlineMs === undefined || deadlineMs === 0
       ? undefined
       : setTimeout(() => {
-          reason = "DEADLINE_EXCEEDED";
+          const code = "DEADLINE_EXCEEDED";
+          reason = { code, message: "the time of the run is over" };
           stop.abort();
           work.abort({
-            code: reason,
+            code,
             message: `The time of ${deadlineMs} ms for the whole run is over`,
             hint: "Go on with --resume",
           });
         }, deadlineMs);
+  work.onRefused = (why) => {
+    reason ??= why;
+    stop.abort();
+  };
   const forget = onInterrupt(() => {
-    reason ??= "CANCELLED";
+    reason ??= { code: "CANCELLED", message: "the run was interrupted" };
     say("Interrupted: what is in flight is finished; once more ends it at once");
     stop.abort();
   });
@@ -76,17 +83,16 @@ export function tellEvent(
 
 /** Says why a batch is not complete, and how to go on. */
 export function tellUnfinished(
-  reason: "CANCELLED" | "DEADLINE_EXCEEDED" | undefined,
+  reason: ErrorReport | undefined,
   ledgerPath: string | undefined,
   { name }: Source,
   { call, flags }: BatchCall,
   say: (text: string) => void,
 ): void {
-  const why = {
-    CANCELLED: "CANCELLED: the run was interrupted",
-    DEADLINE_EXCEEDED: "DEADLINE_EXCEEDED: the time of the run is over",
-    first: "The run ended at the first target that did not pass",
-  }[reason ?? "first"];
+  const why =
+    reason === undefined
+      ? "The run ended at the first target that did not pass"
+      : `${reason.code}: ${printableLine(reason.message)}`;
   say(`${why}; it is not complete`);
   if (ledgerPath === undefined) return;
   const ledger = call.flags.ledger ? ` --ledger ${shellWord(ledgerPath)}` : "";

@@ -138,7 +138,10 @@ async function runWithLedger(
       `${result.dropped} targets of before are no longer in the manifest, and no longer reported`,
     );
   }
-  if (!result.complete) tellUnfinished(ending.reason(), ledgerPath, source, batch, say);
+  const why = ending.reason();
+  if (!result.complete || (why !== undefined && result.tally.error > 0)) {
+    tellUnfinished(why, ledgerPath, source, batch, say);
+  }
   return exitCode(result, batch, say);
 }
 

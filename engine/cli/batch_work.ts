@@ -1,4 +1,5 @@
 import { Broker } from "../batch/broker.ts";
+import { guardLeases } from "../batch/lease_guard.ts";
 import { Pool, SpareThread } from "../batch/pool.ts";
 import type { BatchWork } from "../batch/run_batch.ts";
 import { PROTOCOL, type RunSetup } from "../batch/run_setup.ts";
@@ -16,6 +17,8 @@ const MAX_DEFAULT_WORKERS = 8; // the registry's budget is used up long before
 
 /** What a run opens when there is something to do. Whoever made it disposes of it. */
 export class BatchResources {
+  /** Is told when no further certificate is to be had. */
+  onRefused: (why: ErrorReport) => void = () => {};
   readonly #source: Source;
   readonly #batch: BatchCall;
   readonly #ended: AbortController = new AbortController();
@@ -48,7 +51,8 @@ export class BatchResources {
       threads,
       budgets: createBudgetMemory(),
     };
-    const broker = new Broker(new LocalShared(), keyHost);
+    const host = guardLeases(keyHost, (why) => this.onRefused(why));
+    const broker = new Broker(new LocalShared(), host);
     const pool = new Pool({
       entry: programUrl(),
       threads,

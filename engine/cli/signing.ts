@@ -141,10 +141,14 @@ function servicesOf(
   return isNeeded ? "flags" : undefined;
 }
 
-function wantsLog({ flags, given, env }: PlanCall, generation: Generation): boolean {
+function wantsLog(call: PlanCall, generation: Generation): boolean {
+  return saidOfLog(call) ?? (generation > 1 || isExperimental(call.env));
+}
+
+/** Whether the log is wanted, where a flag says so. */
+export function saidOfLog({ flags, given }: Omit<PlanCall, "env">): boolean | undefined {
   if (given.has("tlog-upload")) return flags["tlog-upload"];
-  if (given.has("no-tlog-upload") && flags["no-tlog-upload"]) return false;
-  return generation > 1 || isExperimental(env);
+  return given.has("no-tlog-upload") && flags["no-tlog-upload"] ? false : undefined;
 }
 
 /** cosign's warning of a reference without a digest. */

@@ -1,5 +1,5 @@
 import { attachAttestationTag, type Replaced } from "../artifacts/attestation_tag.ts";
-import { attachBundle } from "../artifacts/bundle_referrer.ts";
+import { attachBundle, describeSubject } from "../artifacts/bundle_referrer.ts";
 import { dockerReferenceOf } from "../artifacts/resolve.ts";
 import type { Stores } from "../artifacts/stores.ts";
 import { type DsseEnvelope, dsseJson, encodeOldDsse } from "../formats/dsse.ts";
@@ -62,6 +62,9 @@ export async function attest(
   options: AttestOptions,
 ): Promise<Attested> {
   const { predicateType, generation } = options;
+  // Before it is signed: no log shall hear of an image that is not there.
+  const isReferrer = format === "bundle" && options.upload;
+  const target = isReferrer ? await describeSubject(subject, stores, options.signal) : subject;
   const payload = statementOf(subject, options);
   const vouched = await signVouched(
     format === "bundle" ? statementDraft(payload, options.entryKind) : bareDraft(payload, options),
@@ -89,7 +92,7 @@ export async function attest(
     return options.replace ? { fact, replaced } : { fact };
   }
   const createdAt = `${options.now.toISOString().slice(0, 19)}Z`;
-  await attachBundle(subject, bundle, stores, { ...options, createdAt });
+  await attachBundle(target, bundle, stores, { ...options, createdAt });
   return { fact };
 }
 

@@ -1,4 +1,4 @@
-import { attachBundle, gatherBundles } from "../artifacts/bundle_referrer.ts";
+import { attachBundle, describeSubject, gatherBundles } from "../artifacts/bundle_referrer.ts";
 import { dockerReferenceOf } from "../artifacts/resolve.ts";
 import {
   attachSignatureTag,
@@ -114,13 +114,15 @@ async function signBundle(
       return { ...about, ...signerFact(signer), state: "present" };
     }
   }
+  // Before it is signed: no log shall hear of an image that is not there.
+  const target = options.upload ? await describeSubject(subject, stores, signal) : subject;
   const payload = encodeSignatureStatement(subject.digest, options.annotations);
   const vouched = await signVouched(statementDraft(payload), signing, signal);
   const bundle = bundleOf(envelopeOf(payload, vouched.signature), vouched);
   const fact = { ...about, ...vouchedFact(vouched, payload, bundle) };
   if (!options.upload) return { ...fact, state: "not-uploaded" };
   const createdAt = `${options.now.toISOString().slice(0, 19)}Z`;
-  await attachBundle(subject, bundle, stores, {
+  await attachBundle(target, bundle, stores, {
     ...options,
     createdAt,
     predicateType: SIGN_PREDICATE,

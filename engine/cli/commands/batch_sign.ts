@@ -13,13 +13,14 @@ import type { BATCH_SIGN_FLAGS } from "../flags/batch.ts";
 import { DEFAULT_GENERATION, isExperimental, namedGeneration } from "../generation.ts";
 import { openSigning, setupOf } from "../open_signing.ts";
 import { registryOptions } from "../registry_options.ts";
-import { batchPlan } from "../signing.ts";
+import { batchPlan, saidOfLog } from "../signing.ts";
 
 /** `batch sign`: signs what a manifest or a list on standard input names. */
 export const batchSignCommand: CommandFunction<typeof BATCH_SIGN_FLAGS> = async (call) => {
   const { flags, given, env, stderr } = call;
   const generation = namedGeneration(flags.compat) ?? DEFAULT_GENERATION;
   const identities = flags["sign-container-identity"];
+  const log = saidOfLog(call);
   return await runBatchCommand({
     call,
     flags: {
@@ -29,7 +30,7 @@ export const batchSignCommand: CommandFunction<typeof BATCH_SIGN_FLAGS> = async 
       annotations: parseAnnotations(flags.annotations),
       experimental: isExperimental(env),
       checkClaims: true,
-      ...(given.has("tlog-upload") ? { log: flags["tlog-upload"] } : {}),
+      ...(log === undefined ? {} : { log }),
       ...(flags.format === undefined ? {} : { format: flags.format }),
       ...(given.has("recursive") ? { recursive: flags.recursive } : {}),
       ...(given.has("skip-signed") ? { skipSigned: flags["skip-signed"] } : {}),
