@@ -39,6 +39,7 @@ import { type Sigstore, startSigstore } from "../../support/sigstore_server.ts";
 import { makeCertificates } from "../../support/tls_front.ts";
 import { pushImage } from "../../support/uploads.ts";
 import { unpackVectors } from "../../support/vectors.ts";
+import { SIGNING_REFUSALS, withRefusal } from "./_signing_reasons.ts";
 
 let registry: TestRegistry;
 let digest: string;
@@ -366,6 +367,15 @@ const CASES: Readonly<Record<string, () => Promise<string>>> = {
       },
       (host) => signOf(image(host), { formats: ["legacy"] }),
     ),
+  ...Object.fromEntries(
+    Object.entries(SIGNING_REFUSALS).map(([code, refusal]) => [
+      code,
+      () =>
+        withRefusal(refusal, KEY, async (context, job) =>
+          reasonOf(await runJob(signOf(image(), job), { ...contextOf(), ...context })),
+        ),
+    ]),
+  ),
   INTERNAL: async () => {
     const broken = {
       ...contextOf().registry,
