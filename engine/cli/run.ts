@@ -134,10 +134,11 @@ function showCompletion(line: readonly string[], world: World): number {
  * configuration only when a plugin is asked for.
  */
 async function pluginsFor(flag: unknown, world: World): Promise<World["plugins"]> {
-  const file = typeof flag === "string" && flag !== "" ? flag : undefined;
+  const flagged = typeof flag === "string" && flag !== "" ? flag : undefined;
+  const file = flagged ?? world.env["COSIGN_PLUGINS"]; // also for commands that read no flags of the environment
   const read = async () =>
     await (await import("./user_plugins.ts")).readUserPlugins(file, world.env);
-  const known = file === undefined ? undefined : await read();
+  const known = flagged === undefined ? undefined : await read();
   if (known !== undefined) await world.plugins(known);
   return async (declared = []) => await world.plugins([...(known ?? (await read())), ...declared]);
 }

@@ -55,20 +55,21 @@ export function runProcess(
     const { graceMs = 0 } = options;
     let why: CosignError | undefined;
     let grace: ReturnType<typeof setTimeout> | undefined;
+    const giveUp = (error: CosignError): void => {
+      child.kill("SIGKILL");
+      // A grandchild may hold the pipes open: do not wait for them.
+      child.stdout.destroy();
+      child.stderr.destroy();
+      finish(() => reject(error));
+    };
     const stop = (error: CosignError): void => {
       if (why !== undefined) return;
       why = error;
-      const kill = (): void => {
-        child.kill("SIGKILL");
-        // A grandchild may hold the pipes open: do not wait for them.
-        child.stdout.destroy();
-        child.stderr.destroy();
-        finish(() => reject(error));
-      };
-      if (graceMs === 0) kill();
+      if (graceMs === 0) giveUp(error);
       else {
         child.kill("SIGTERM");
-        grace = setTimeout(kill, graceMs);
+        child.on("exit", () => giveUp(error));
+        grace = setTimeout(() => giveUp(error), graceMs);
       }
     };
     const timer = setTimeout(() => {
@@ -123,8 +124,7 @@ export function runProcess(
       );
     });
     child.on("close", (code) => {
-      const error = why;
-      if (error !== undefined) return finish(() => reject(error));
+      if (why !== undefined) return; // it was stopped
       finish(() =>
         resolve({ code: code ?? undefined, stdout: joined(stdout), stderr: joined(stderr) }),
       );

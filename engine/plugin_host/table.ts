@@ -255,9 +255,14 @@ function unknownPlugin(
     provides === "key"
       ? `Known here: ${known}; others come from a program ${program} on the PATH, or are declared by --plugins`
       : `Known here: ${known}`;
-  return new CosignError("PLUGIN_UNKNOWN", `No plugin provides ${nounOf(provides)} ${shown}`, {
-    hint,
-  });
+  // What cosign says of such a key stands behind it, for scripts that look for it.
+  const said =
+    provides === "key" ? `: loading URL: unrecognized scheme: ${name.slice(0, 80)}://` : "";
+  return new CosignError(
+    "PLUGIN_UNKNOWN",
+    `No plugin provides ${nounOf(provides)} ${shown}${said}`,
+    { hint },
+  );
 }
 
 function nounOf(provides: Provision): string {

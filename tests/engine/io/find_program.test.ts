@@ -2,7 +2,7 @@ import { afterAll, describe, expect, test } from "bun:test";
 import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
-import { findProgram } from "../../../engine/io/find_program.ts";
+import { findProgram, findPrograms } from "../../../engine/io/find_program.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "programs-"));
 const [first, second] = [join(folder, "first"), join(folder, "second")];
@@ -32,5 +32,23 @@ describe.skipIf(process.platform === "win32")("findProgram()", () => {
     for (const path of ["", ".", "second", `.${delimiter}`]) {
       expect(findProgram("sh2", path)).toBeUndefined();
     }
+  });
+});
+
+describe.skipIf(process.platform === "win32")("findPrograms()", () => {
+  test("answers what findProgram() answers, for every name with the prefix", () => {
+    const [a, b] = [join(folder, "a"), join(folder, "b")];
+    for (const place of [a, b]) mkdirSync(place);
+    const one = put(a, "kms-one", 0o755);
+    put(b, "kms-one", 0o755);
+    const two = put(b, "kms-two", 0o755);
+    put(a, "kms-none", 0o644);
+    put(a, "other", 0o755);
+    mkdirSync(join(a, "kms-folder"));
+    const path = [a, "relative", join(folder, "gone"), b].join(delimiter);
+    expect([...findPrograms("kms-", path)]).toEqual([
+      ["one", one],
+      ["two", two],
+    ]);
   });
 });

@@ -1,4 +1,7 @@
 import { expect, test } from "bun:test";
+import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { runProcess } from "../../../engine/io/process.ts";
 import { hasCode } from "../../../engine/model/errors.ts";
 
@@ -83,4 +86,28 @@ test("runProcess() ends with CANCELLED when the signal fires, before or during t
   const running = thrown(runProcess("sleep", ["60"], { ...options, signal: controller.signal }));
   controller.abort();
   expect(hasCode(await running, "CANCELLED")).toBe(true);
+});
+
+test("runProcess() lets a program that takes too long end by itself, and not for ever", async () => {
+  const slow = { ...options, timeoutMs: 300, graceMs: 5000 };
+  const dir = mkdtempSync(join(tmpdir(), "process-"));
+  const polite = `trap 'touch ${join(dir, "bye")}; exit 0' TERM; sleep 60 & wait`;
+  const error = await thrown(runProcess("sh", ["-c", polite], slow));
+  expect(hasCode(error, "CREDENTIALS_INVALID")).toBe(true);
+  expect(existsSync(join(dir, "bye"))).toBe(true);
+  rmSync(dir, { recursive: true });
+  const rude = "trap '' TERM; while :; do sleep 0.1; done";
+  const killed = await thrown(runProcess("sh", ["-c", rude], { ...slow, graceMs: 300 }));
+  expect(hasCode(killed, "CREDENTIALS_INVALID")).toBe(true);
+});
+
+test("runProcess() tells what is written to standard error while the program works", async () => {
+  const told: string[] = [];
+  const onStderr = (bytes: Uint8Array) => told.push(new TextDecoder().decode(bytes));
+  await runProcess("sh", ["-c", "echo one >&2; read line; echo two >&2"], {
+    ...options,
+    stdin: "go\n",
+    onStderr,
+  });
+  expect(told.join("")).toBe("one\ntwo\n");
 });

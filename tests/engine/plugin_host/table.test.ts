@@ -78,6 +78,7 @@ describe("makePluginTable()", () => {
     const error = await thrown(table.keyBackend("mykms"));
     expect(error.code).toBe("PLUGIN_UNKNOWN");
     expect(error.hint).toContain("sigstore-kms-mykms");
+    expect(error.message).toContain("loading URL: unrecognized scheme: mykms://"); // cosign's words
     expect((await thrown(table.keyBackend("constructor"))).code).toBe("PLUGIN_UNKNOWN");
     expect((await thrown(table.artifactHandler("nope"))).code).toBe("PLUGIN_UNKNOWN");
     expect((await thrown(table.keyBackend("a;b"))).hint).not.toContain("a;b");

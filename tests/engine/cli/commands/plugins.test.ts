@@ -61,6 +61,8 @@ describe("--plugins", () => {
     const env = { PATH, HOME: dir, COSIGN_PLUGINS: declare(named("acme")) };
     const { stderr } = await cli(["public-key", "--key", `acme://${join(dir, "none.pem")}`], env);
     expect(stderr).toContain("code: KEY_NOT_FOUND");
+    const { stdout } = await cli(["plugins", "list"], env);
+    expect(stdout).toMatch(/^key +acme +acme /m);
   });
 
   test.each([
