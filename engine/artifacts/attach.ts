@@ -1,10 +1,11 @@
 import { digestOf } from "../crypto/hash.ts";
 import { parseBundle } from "../formats/bundle.ts";
-import { type DsseEnvelope, parseDsse } from "../formats/dsse.ts";
+import { type DsseEnvelope, oldDsseValue, parseDsse } from "../formats/dsse.ts";
 import { encodeGoJson, isObject, type Json } from "../formats/go_json.ts";
+import { encodeGoValueBytes } from "../formats/go_value.ts";
 import { ANNOTATION, BUNDLE_MEDIA_PREFIX, MEDIA } from "../formats/media_types.ts";
 import { encodeSignedTimestamp } from "../formats/timestamp.ts";
-import { encodeBase64, parseUtf8 } from "../model/bytes.ts";
+import { parseUtf8 } from "../model/bytes.ts";
 import { CosignError, describeError } from "../model/errors.ts";
 import type { Subject } from "../model/subject.ts";
 import type { SharedWriteOptions } from "../registry/store.ts";
@@ -122,14 +123,9 @@ export async function attachForeignEnvelopes(
   options: SharedWriteOptions,
 ): Promise<void> {
   for (const envelope of readEnvelopes(text, what)) {
-    const { payloadType, payload, signatures } = envelope;
-    const json: Json = {
-      payloadType,
-      payload: encodeBase64(payload),
-      signatures: signatures.map(({ keyid, sig }) => ({ keyid, sig: encodeBase64(sig) })),
-    };
     const predicateType = predicateOf(envelope) ?? "";
-    const attestation = { text: encodeGoJson(json), predicateType, isAnnotated: false };
+    const content = encodeGoValueBytes(oldDsseValue(envelope));
+    const attestation = { content, predicateType, isAnnotated: false };
     await attachAttestationTag(subject, attestation, stores, { ...options, replace: false });
   }
 }

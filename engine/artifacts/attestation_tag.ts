@@ -5,7 +5,8 @@ import { parseStatement } from "../formats/in_toto.ts";
 import { layerMaterial } from "../formats/layer_material.ts";
 import { ANNOTATION, MEDIA } from "../formats/media_types.ts";
 import { parseStrictJson } from "../formats/strict_json.ts";
-import { parseUtf8, utf8 } from "../model/bytes.ts";
+import { tidyAfter } from "../io/runtime_memory.ts";
+import { parseUtf8 } from "../model/bytes.ts";
 import type { Descriptor } from "../model/descriptor.ts";
 import type { Digest } from "../model/digest.ts";
 import { CosignError, describeError } from "../model/errors.ts";
@@ -47,7 +48,7 @@ export async function* gatherAttestationTag(
 /** An attestation that is to be put at an `.att` tag. */
 export interface TagAttestation {
   /** The JSON of the envelope. */
-  readonly text: string;
+  readonly content: Uint8Array;
   readonly predicateType: string;
   /** Whether the layer says what it holds: cosign does since 2.0. */
   readonly isAnnotated: boolean;
@@ -77,8 +78,7 @@ export async function attachAttestationTag(
   const store = stores.companionsOf(subject);
   const { conventions } = stores;
   const tag = companionTag(subject.digest, "att", conventions.tagPrefix);
-  const content = utf8(attestation.text);
-  const { predicateType } = attestation;
+  const { content, predicateType } = attestation;
   const descriptor: Descriptor = {
     mediaType: MEDIA.dsseEnvelope,
     digest: digestOf(content),
@@ -168,8 +168,10 @@ async function readLayer(
     layerDigest: layer.digest,
   } as const;
   try {
+    tidyAfter(bytes.length);
     const text = parseUtf8(bytes);
     const envelope = parseDsse(parseStrictJson(text));
+    tidyAfter(bytes.length);
     const material = layerMaterial(layer.annotations);
     return { source, content: { kind: "dsse", envelope, text }, material };
   } catch (error) {

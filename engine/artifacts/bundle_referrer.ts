@@ -3,6 +3,7 @@ import { materialOf, parseBundle } from "../formats/bundle.ts";
 import type { Evidence } from "../formats/evidence.ts";
 import { ANNOTATION, BUNDLE_MEDIA_PREFIX, MEDIA, SIGN_PREDICATE } from "../formats/media_types.ts";
 import { encodeBundleManifest } from "../formats/oci_manifest.ts";
+import { tidyAfter } from "../io/runtime_memory.ts";
 import { utf8 } from "../model/bytes.ts";
 import type { Descriptor } from "../model/descriptor.ts";
 import { CosignError, describeError, type ErrorReport } from "../model/errors.ts";
@@ -149,7 +150,9 @@ async function readReferrer(
 
 function readBundle(bytes: Uint8Array, name: string): Omit<Evidence, "source"> {
   try {
+    tidyAfter(bytes.length);
     const bundle = parseBundle(bytes);
+    tidyAfter(bytes.length);
     const { content, keyHint } = bundle;
     const hint = keyHint === undefined ? {} : { keyHint };
     if (content.kind === "dsse") return { content, ...hint, material: materialOf(bundle) };

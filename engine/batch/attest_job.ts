@@ -52,8 +52,7 @@ async function attestSubject(
       const options = { ...job, now: context.now(), idle: context.idle, signal };
       const attested = await attest(subject, format, signing, stores, options);
       tellReplaced(attested, notes);
-      const { made, attestation, ...fact } = attested.fact;
-      signatures.push(job.returnMade ? attested.fact : fact);
+      signatures.push(attested.fact);
     }
     return { ...known, outcome: "passed", signatures };
   } catch (error) {

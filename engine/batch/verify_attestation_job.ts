@@ -4,6 +4,7 @@ import { gatherBundles } from "../artifacts/bundle_referrer.ts";
 import type { Gathered } from "../artifacts/gathered.ts";
 import { resolve } from "../artifacts/resolve.ts";
 import { acceptedPredicateUris } from "../formats/predicates.ts";
+import { tidyAfter } from "../io/runtime_memory.ts";
 import { CosignError, type ErrorReport, reportError } from "../model/errors.ts";
 import type { VerifyAttestationJob } from "../model/job.ts";
 import type { Subject } from "../model/subject.ts";
@@ -108,6 +109,7 @@ async function readPlace(
         try {
           const attestation = verifyAttestation(found.evidence, subject.digest, policy);
           verified.push(attestation);
+          tidyAfter(attestation.envelope.length);
           warnings.push(...attestation.signer.warnings);
         } catch (error) {
           if (!(error instanceof CosignError)) throw error;
@@ -129,12 +131,12 @@ function verdictOf(subject: Subject, judgement: AttestationJudgement): SubjectVe
   return { ...known, outcome: "passed", signatures: judgement.attestations.map(factOf) };
 }
 
-function factOf({ format, signer, statement, envelope }: VerifiedAttestation): SignatureFact {
+function factOf({ format, signer, predicateType, envelope }: VerifiedAttestation): SignatureFact {
   return {
     format,
     ...signerFacts(signer),
     payload: null,
-    attestation: { predicateType: statement.predicateType, envelope },
+    attestation: { predicateType, envelope },
     annotations: {},
   };
 }

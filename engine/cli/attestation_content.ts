@@ -1,8 +1,8 @@
-import { encodeGoJson } from "../formats/go_json.ts";
 import { parseStatement } from "../formats/in_toto.ts";
 import { makePredicate, predicateUri } from "../formats/predicates.ts";
 import { readBlob } from "../io/blob.ts";
 import type { Environment } from "../io/env.ts";
+import { tidyAfter } from "../io/runtime_memory.ts";
 import { parseUtf8 } from "../model/bytes.ts";
 import { CosignError, describeError } from "../model/errors.ts";
 import type { Generation } from "../model/exit_code.ts";
@@ -64,14 +64,16 @@ export async function readContent(
   const path = flags.predicate ?? "";
   const source = path === "-" ? "standard input" : printableText(path);
   stderr.write(`Using payload from: ${source}\n`);
-  const file = await readAll(path, limitBytes, env);
-  return parsed(`Cannot use predicate "${path}"`, () => ({
-    content: {
-      kind: "predicate",
-      json: encodeGoJson(makePredicate(flags.type, file, generation, new Date())),
-    },
+  const file = textAsGo(await readAll(path, limitBytes, env));
+  tidyAfter(file.length);
+  const json = parsed(`Cannot use predicate "${path}"`, () =>
+    makePredicate(flags.type, file, generation, new Date()),
+  );
+  tidyAfter(file.length);
+  return {
+    content: { kind: "predicate", json },
     predicateType: predicateUri(flags.type, generation),
-  }));
+  };
 }
 
 async function readAll(path: string, limitBytes: number, env: Environment): Promise<Uint8Array> {
@@ -83,6 +85,11 @@ async function readAll(path: string, limitBytes: number, env: Environment): Prom
     `Cannot attest "${path}": it has ${sizeBytes} bytes, and attestations of more than ${limitBytes} are not read again`,
     { hint: "Set COSIGN_MAX_ATTACHMENT_SIZE, here and wherever it is verified" },
   );
+}
+
+/** Go makes a text of any bytes; what is no UTF-8 becomes U+FFFD. */
+function textAsGo(bytes: Uint8Array): string {
+  return new TextDecoder("utf-8", { ignoreBOM: true }).decode(bytes);
 }
 
 function parsed<T>(what: string, parse: () => T): T {

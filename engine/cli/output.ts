@@ -72,11 +72,8 @@ function payloadJson(signature: SignatureFact): string {
   return printableJson(encodeGoJson(signature.payload as Json));
 }
 
-/** The envelopes of attestations, one a line. */
-export function attestationsText(signatures: readonly SignatureFact[]): string {
-  return signatures
-    .map(({ attestation }) => attestation?.envelope ?? "")
-    .map((text) => (/[\r\n]/.test(text) ? encodeGoJson(JSON.parse(text)) : text))
-    .map((text) => `${printableJson(text)}\n`)
-    .join("");
+/** The envelope of an attestation, in one line. */
+export function attestationText({ attestation }: SignatureFact): string {
+  const text = attestation?.envelope ?? "";
+  return printableJson(/[\r\n]/.test(text) ? encodeGoJson(JSON.parse(text)) : text);
 }

@@ -13,7 +13,8 @@ export function printableText(text: string): string {
 
 /** JSON text with what {@link UNSAFE} means written as escapes: the same value for every reader. */
 export function printableJson(json: string): string {
-  return json.replaceAll(UNSAFE, escapeCharacter);
+  // Asked first: a text of megabytes is not copied for nothing.
+  return json.search(UNSAFE) === -1 ? json : json.replaceAll(UNSAFE, escapeCharacter);
 }
 
 function escapeCharacter(character: string): string {

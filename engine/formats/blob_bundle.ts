@@ -1,5 +1,6 @@
-import { encodeBase64, parseBase64Either, parseUtf8, utf8 } from "../model/bytes.ts";
-import { encodeGoJson, foldedValue, isObject } from "./go_json.ts";
+import { parseBase64Either, parseUtf8, utf8 } from "../model/bytes.ts";
+import { foldedValue, isObject } from "./go_json.ts";
+import { encodeGoValueBytes } from "./go_value.ts";
 import type { LogEntry } from "./log_entry.ts";
 import { parseRekorBundle, rekorBundleJson } from "./log_entry_json.ts";
 import { parseStrictJson } from "./strict_json.ts";
@@ -37,13 +38,11 @@ export function parseBlobBundle(bytes: Uint8Array): BlobBundle {
 
 /** Encodes an old bundle, to the byte as cosign does; what is absent is left out. */
 export function encodeBlobBundle({ signature, certificatePem, logEntry }: BlobBundle): Uint8Array {
-  return utf8(
-    encodeGoJson({
-      base64Signature: encodeBase64(signature),
-      ...(certificatePem === undefined ? {} : { cert: encodeBase64(utf8(certificatePem)) }),
-      ...(logEntry === undefined ? {} : { rekorBundle: rekorBundleJson(logEntry) }),
-    }),
-  );
+  return encodeGoValueBytes({
+    base64Signature: signature,
+    ...(certificatePem === undefined ? {} : { cert: utf8(certificatePem) }),
+    ...(logEntry === undefined ? {} : { rekorBundle: rekorBundleJson(logEntry) }),
+  });
 }
 
 /** Both were written: PEM, and base64 of PEM. */

@@ -1,8 +1,9 @@
 import { sha256 } from "../crypto/hash.ts";
-import { encodeBase64, parseUtf8, utf8 } from "../model/bytes.ts";
-import { type DsseEnvelope, dsseJson, parseDsse } from "./dsse.ts";
+import { encodeBase64, parseUtf8 } from "../model/bytes.ts";
+import { type DsseEnvelope, dsseValue, parseDsse } from "./dsse.ts";
 import type { SignatureMaterial } from "./evidence.ts";
-import { encodeGoJson, isObject, type Json } from "./go_json.ts";
+import { isObject, type Json } from "./go_json.ts";
+import { encodeGoValueBytes, type GoValue } from "./go_value.ts";
 import type { LogEntry } from "./log_entry.ts";
 import { bundleEntryJson, parseBundleEntry } from "./log_entry_json.ts";
 import { MEDIA } from "./media_types.ts";
@@ -112,7 +113,7 @@ export function parseBundle(bytes: Uint8Array): Bundle {
 
 /** Encodes a v0.3 bundle of an envelope. */
 export function encodeEnvelopeBundle(envelope: DsseEnvelope, material: NewMaterial): Uint8Array {
-  return encode(material, { dsseEnvelope: dsseJson(envelope) });
+  return encode(material, { dsseEnvelope: dsseValue(envelope) });
 }
 
 /** Encodes a v0.3 bundle of a message that was signed as it is, such as a blob. */
@@ -130,7 +131,7 @@ export function encodeMessageBundle(
 /** Of a chain, v0.3 has the signer's certificate alone. */
 function encode(
   { spki, certificates: [certificate], logEntries, timestamps }: NewMaterial,
-  content: Readonly<Record<string, Json>>,
+  content: Readonly<Record<string, GoValue>>,
 ): Uint8Array {
   const rfc3161Timestamps = timestamps.map((each) => ({ signedTimestamp: encodeBase64(each) }));
   const verificationMaterial: Json = {
@@ -140,7 +141,7 @@ function encode(
     ...(logEntries.length === 0 ? {} : { tlogEntries: logEntries.map(bundleEntryJson) }),
     ...(timestamps.length === 0 ? {} : { timestampVerificationData: { rfc3161Timestamps } }),
   };
-  return utf8(encodeGoJson({ mediaType: MEDIA.bundleV03, verificationMaterial, ...content }));
+  return encodeGoValueBytes({ mediaType: MEDIA.bundleV03, verificationMaterial, ...content });
 }
 
 function parseVersion(mediaType: unknown): Bundle["version"] {

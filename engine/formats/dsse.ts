@@ -1,5 +1,6 @@
-import { concatBytes, encodeBase64, parseBase64Either, utf8 } from "../model/bytes.ts";
-import { encodeGoJson, isObject, type Json } from "./go_json.ts";
+import { concatBytes, parseBase64Either, utf8 } from "../model/bytes.ts";
+import { isObject } from "./go_json.ts";
+import { encodeGoValue, type GoValue } from "./go_value.ts";
 
 /** More signatures than anybody puts on one envelope. */
 const MAX_SIGNATURES = 100;
@@ -51,24 +52,28 @@ export function parseDsse(value: unknown): DsseEnvelope {
   };
 }
 
-/** The JSON of an envelope by itself, as cosign wrote it until 2.6: other keys first, and a keyid always. */
-export function encodeOldDsse(envelope: DsseEnvelope): string {
-  return encodeGoJson({
-    payloadType: envelope.payloadType,
-    payload: encodeBase64(envelope.payload),
-    signatures: envelope.signatures.map(({ keyid, sig }) => ({ keyid, sig: encodeBase64(sig) })),
-  });
+/** An envelope as cosign wrote it by itself until 2.6: other keys first, and a keyid always. */
+export function oldDsseValue({ payloadType, payload, signatures }: DsseEnvelope): GoValue {
+  return { payloadType, payload, signatures: signatures.map(({ keyid, sig }) => ({ keyid, sig })) };
 }
 
 /** An envelope as an object that encodes to the JSON of Sigstore's bundles. */
-export function dsseJson(envelope: DsseEnvelope): Json {
+export function dsseValue({ payload, payloadType, signatures }: DsseEnvelope): GoValue {
   return {
-    payload: encodeBase64(envelope.payload),
-    payloadType: envelope.payloadType,
-    signatures: envelope.signatures.map(({ keyid, sig }) =>
-      keyid === "" ? { sig: encodeBase64(sig) } : { sig: encodeBase64(sig), keyid },
-    ),
+    payload,
+    payloadType,
+    signatures: signatures.map(({ keyid, sig }) => (keyid === "" ? { sig } : { sig, keyid })),
   };
+}
+
+/** The JSON of an envelope as cosign wrote it by itself until 2.6. */
+export function encodeOldDsse(envelope: DsseEnvelope): string {
+  return encodeGoValue(oldDsseValue(envelope));
+}
+
+/** The JSON of an envelope as it stands in Sigstore's bundles. */
+export function encodeDsse(envelope: DsseEnvelope): string {
+  return encodeGoValue(dsseValue(envelope));
 }
 
 function parseSignature(value: unknown): DsseSignature {

@@ -11,18 +11,35 @@ export type Json =
  * Encodes a value to the bytes that Go's `encoding/json` writes: no spaces, keys in the order of the
  * object (a Go struct) and `<`, `>`, `&`, U+2028 and U+2029 escaped. For a Go map, sort first:
  * {@link sortKeys}.
+ *
+ * @param replacer As `JSON.stringify()` has it.
  */
-export function encodeGoJson(value: Json): string {
-  return JSON.stringify(value).replaceAll(
+export function encodeGoJson(
+  value: Json,
+  replacer?: (key: string, value: unknown) => unknown,
+): string {
+  return JSON.stringify(value, replacer).replaceAll(
     /[<>&\u2028\u2029]/g,
     (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`,
   );
 }
 
+/** Keys in the order in which Go writes those of a map: by their UTF-8 bytes. */
+export function orderKeys(keys: readonly string[]): readonly string[] {
+  return [...keys].sort(compareCodePoints);
+}
+
 /** The same entries, keys in the order in which Go writes those of a map: by their UTF-8 bytes. */
 export function sortKeys<T>(record: Readonly<Record<string, T>>): Record<string, T> {
-  const order = Object.keys(record).sort((a, b) => compareCodePoints(a, b));
-  return Object.fromEntries(order.map((key) => [key, record[key] as T]));
+  const sorted: Record<string, T> = {};
+  for (const key of orderKeys(Object.keys(record))) setMember(sorted, key, record[key] as T);
+  return sorted;
+}
+
+/** Sets a member of an object, whatever it is called. */
+export function setMember<T>(object: Record<string, T>, key: string, value: T): void {
+  if (key !== "__proto__") object[key] = value;
+  else Object.defineProperty(object, key, { value, enumerable: true });
 }
 
 /**

@@ -1,4 +1,5 @@
-import { isObject, type Json, sortKeys } from "./go_json.ts";
+import { isObject, orderKeys } from "./go_json.ts";
+import { GoMap, type GoValue } from "./go_value.ts";
 
 /**
  * A type of Go, as far as its JSON goes: what is read into one and written again has lost all that
@@ -37,7 +38,7 @@ export type ShapeRules = "go" | "proto";
  * @param path What stands in messages before the names of fields.
  * @throws {SyntaxError} naming the field that does not fit.
  */
-export function reshape(value: unknown, shape: Shape, rules: ShapeRules, path = ""): Json {
+export function reshape(value: unknown, shape: Shape, rules: ShapeRules, path = ""): GoValue {
   switch (shape) {
     case "text":
     case "bytes":
@@ -49,29 +50,26 @@ export function reshape(value: unknown, shape: Shape, rules: ShapeRules, path = 
     case "time":
       return isNothing(value) ? ZERO_TIME : reshapeTime(value, rules, path);
     case "any":
-      return isNothing(value) ? null : sorted(value);
+      return isNothing(value) ? null : new GoMap(value);
     case "object":
       if (isNothing(value)) return null;
       if (!isObject(value)) throw misfit(value, path, "an object");
-      return sorted(value);
+      return new GoMap(value);
     default:
       return reshapeCompound(value, shape, rules, path);
   }
-}
-
-/** A value of parsed JSON with the keys of all its objects in Go's order. */
-export function sorted(value: unknown): Json {
-  if (Array.isArray(value)) return value.map(sorted);
-  if (!isObject(value)) return value as Json; // null, or a scalar: it came out of JSON
-  const entries = Object.entries(sortKeys(value)).map(([key, member]) => [key, sorted(member)]);
-  return Object.fromEntries(entries);
 }
 
 const ZERO_TIME = "0001-01-01T00:00:00Z";
 
 type Compound = Exclude<Shape, string>;
 
-function reshapeCompound(value: unknown, shape: Compound, rules: ShapeRules, path: string): Json {
+function reshapeCompound(
+  value: unknown,
+  shape: Compound,
+  rules: ShapeRules,
+  path: string,
+): GoValue {
   if ("pointer" in shape) {
     return isNothing(value) ? null : reshape(value, shape.pointer, rules, path);
   }
@@ -83,11 +81,11 @@ function reshapeCompound(value: unknown, shape: Compound, rules: ShapeRules, pat
   if ("map" in shape) {
     if (isNothing(value)) return null;
     if (!isObject(value)) throw misfit(value, path, "an object");
-    const entries = Object.entries(sortKeys(value)).map(([key, member]) => [
+    const entries = orderKeys(Object.keys(value)).map((key) => [
       key,
-      reshape(member, shape.map, rules, joined(path, key)),
+      reshape(value[key], shape.map, rules, joined(path, key)),
     ]);
-    return Object.fromEntries(entries);
+    return new GoMap(Object.fromEntries(entries));
   }
   return reshapeStruct(value, shape.fields, rules, path);
 }
@@ -97,9 +95,9 @@ function reshapeStruct(
   fields: readonly Field[],
   rules: ShapeRules,
   path: string,
-): Json {
+): GoValue {
   if (!isNothing(value) && !isObject(value)) throw misfit(value, path, "an object");
-  const entries: [string, Json][] = [];
+  const entries: [string, GoValue][] = [];
   for (const { name, shape, optional } of fields) {
     const member = isObject(value) ? memberOf(value, name, rules) : undefined;
     if (rules === "proto" && isNothing(member)) continue;
@@ -123,12 +121,13 @@ function memberOf(value: Record<string, unknown>, name: string, rules: ShapeRule
 }
 
 /** What `omitempty` leaves out. A struct is never empty. */
-function isEmpty(value: Json, shape: Shape): boolean {
+function isEmpty(value: GoValue, shape: Shape): boolean {
   if (value === null) return true;
   if (shape === "any" || (typeof shape === "object" && "fields" in shape)) return false;
   if (value === "" || value === false) return true;
   const isCollection = typeof shape === "object" && ("map" in shape || "list" in shape);
-  return isCollection && typeof value === "object" && Object.keys(value).length === 0;
+  const content = value instanceof GoMap ? value.value : value;
+  return isCollection && Object.keys(content ?? {}).length === 0;
 }
 
 function expectText(value: unknown, path: string): string {

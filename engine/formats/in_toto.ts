@@ -1,6 +1,7 @@
-import { parseUtf8, utf8 } from "../model/bytes.ts";
+import { parseUtf8, utf8Joined } from "../model/bytes.ts";
 import { type Digest, digestAlgorithm, digestHex } from "../model/digest.ts";
-import { encodeGoJson, isObject, type Json, sortKeys } from "./go_json.ts";
+import { encodeGoJson, isObject, sortKeys } from "./go_json.ts";
+import { encodeGoValueBytes, GoMap, type GoValue } from "./go_value.ts";
 import { SIGN_PREDICATE } from "./media_types.ts";
 import { parseStrictJson } from "./strict_json.ts";
 
@@ -65,16 +66,14 @@ export function encodeSignatureStatement(
   digest: Digest,
   annotations: Readonly<Record<string, string>>,
 ): Uint8Array {
-  const named: Json =
-    Object.keys(annotations).length === 0 ? {} : { annotations: sortKeys(annotations) };
-  return utf8(
-    encodeGoJson({
-      _type: "https://in-toto.io/Statement/v1",
-      subject: [{ digest: { [digestAlgorithm(digest)]: digestHex(digest) }, ...named }],
-      predicateType: SIGN_PREDICATE,
-      predicate: {},
-    }),
-  );
+  const named: GoValue =
+    Object.keys(annotations).length === 0 ? {} : { annotations: new GoMap(annotations) };
+  return encodeGoValueBytes({
+    _type: "https://in-toto.io/Statement/v1",
+    subject: [{ digest: { [digestAlgorithm(digest)]: digestHex(digest) }, ...named }],
+    predicateType: SIGN_PREDICATE,
+    predicate: {},
+  });
 }
 
 /** What an attestation says of one thing. */
@@ -98,14 +97,15 @@ export function encodeAttestationStatement(
   order: "go" | "proto",
 ): Uint8Array {
   const type = `"_type":"https://in-toto.io/Statement/v0.1"`;
-  const predicate = `"predicate":${predicateJson}`;
+  const predicate = [`"predicate":`, predicateJson] as const;
   const its = `"predicateType":${encodeGoJson(predicateType)}`;
   const subject = `"subject":${encodeGoJson([{ name, digest: sortKeys(digest) }])}`;
-  if (order === "go") return utf8(`{${[type, its, subject, predicate].join(",")}}`);
+  if (order === "go") return utf8Joined(`{${type},${its},${subject},`, ...predicate, "}");
   // A predicate that is a text is no message: 3.1 writes such a statement as a map.
   const isText = predicateJson.startsWith('"');
-  const parts = isText ? [type, predicate, its, subject] : [type, subject, its, predicate];
-  return utf8(`{${parts.join(",")}}`);
+  return isText
+    ? utf8Joined(`{${type},`, ...predicate, `,${its},${subject}}`)
+    : utf8Joined(`{${type},${subject},${its},`, ...predicate, "}");
 }
 
 function parseSubject(value: unknown): StatementSubject {

@@ -1,6 +1,7 @@
 import type { Generation } from "../model/exit_code.ts";
-import { encodeGoJson, isObject, type Json, sortKeys } from "./go_json.ts";
-import { type Field, reshape, type Shape, type ShapeRules, sorted } from "./go_struct.ts";
+import { isObject, sortKeys } from "./go_json.ts";
+import { type Field, reshape, type Shape, type ShapeRules } from "./go_struct.ts";
+import { encodeGoValue, GoMap, type GoValue } from "./go_value.ts";
 import type { Statement } from "./in_toto.ts";
 import { parseStrictJson } from "./strict_json.ts";
 
@@ -45,21 +46,26 @@ export function acceptedPredicateUris(type: string): readonly string[] {
 }
 
 /**
- * Makes a predicate of a file's bytes as a generation of cosign does: wrapped, checked, and what the
+ * Makes a predicate of a file's text as a generation of cosign does: wrapped, checked, and what the
  * type does not know left out.
  *
  * @param type As it was asked for: the short name decides how the file is read.
+ * @returns its JSON.
  * @throws {SyntaxError} naming the field that is missing or does not fit.
  */
 export function makePredicate(
   type: string,
-  file: Uint8Array,
+  file: string,
   generation: Generation,
   now: Date,
-): Json {
+): string {
+  return encodeGoValue(predicateOf(type, file, generation, now));
+}
+
+function predicateOf(type: string, file: string, generation: Generation, now: Date): GoValue {
   const rules: ShapeRules = generation === 3 ? "proto" : "go";
   // A struct of Go keeps the order of its fields, a message is written by its names.
-  const inOrder = (json: Json): Json => (generation === 3 ? sorted(json) : json);
+  const inOrder = (value: GoValue): GoValue => (generation === 3 ? new GoMap(value) : value);
   switch (type) {
     case "slsaprovenance":
     case "slsaprovenance02": {
@@ -94,19 +100,20 @@ export function makePredicate(
         inOrder(reshape(objectOf(file), VULN_SHAPE, "go")),
       );
     case "spdx":
-      return generation === 1 ? wrapped(textOf(file), "") : textOf(file);
+      return generation === 1 ? wrapped(file, "") : file;
     case "spdxjson":
     case "cyclonedx":
     case "openvex": {
-      const json = sorted(generation === 3 ? objectOf(file) : parseStrictJson(textOf(file)));
+      const json = new GoMap(generation === 3 ? objectOf(file) : parseStrictJson(file));
       return generation === 1 && type !== "openvex" ? wrapped(json, "") : json;
     }
     default: {
       if (predicateUri(type, generation) === predicateUri("custom", generation)) {
-        return wrapped(textOf(file), `${now.toISOString().slice(0, 19)}Z`);
+        return wrapped(file, `${now.toISOString().slice(0, 19)}Z`);
       }
-      return within(`invalid JSON payload for predicate type ${type}`, () =>
-        sorted(objectOf(file)),
+      return within(
+        `invalid JSON payload for predicate type ${type}`,
+        () => new GoMap(objectOf(file)),
       );
     }
   }
@@ -123,11 +130,11 @@ export function policyInput(type: string, { type: _type, ...statement }: Stateme
   const { predicateType, subjects, predicate } = statement;
   const subject = subjects.map(({ name, digest }) => ({ name, digest: sortKeys(digest) }));
   const shape = POLICY_SHAPES.get(type);
-  return encodeGoJson({
+  return encodeGoValue({
     _type,
     predicateType,
     subject,
-    predicate: shape === undefined ? sorted(predicate ?? null) : reshape(predicate, shape, "go"),
+    predicate: shape === undefined ? new GoMap(predicate ?? null) : reshape(predicate, shape, "go"),
   });
 }
 
@@ -135,17 +142,12 @@ function withoutScheme(type: string, uri: string): string {
   return type === "custom" || type === "vuln" ? uri.slice("https://".length) : uri;
 }
 
-function wrapped(data: Json, timestamp: string): Json {
+function wrapped(data: GoValue, timestamp: string): GoValue {
   return { Data: data, Timestamp: timestamp };
 }
 
-/** Go makes a text of any bytes; what is no UTF-8 becomes U+FFFD. */
-function textOf(file: Uint8Array): string {
-  return new TextDecoder("utf-8", { ignoreBOM: true }).decode(file);
-}
-
-function objectOf(file: Uint8Array): Record<string, unknown> {
-  const json = parseStrictJson(textOf(file));
+function objectOf(file: string): Record<string, unknown> {
+  const json = parseStrictJson(file);
   if (!isObject(json)) throw new SyntaxError("the predicate is no JSON object");
   return json;
 }

@@ -1,6 +1,7 @@
 import { createHash, type Hash } from "node:crypto";
 import { closeSync, fstatSync, openSync, readSync } from "node:fs";
 import { isatty } from "node:tty";
+import { joinBytes } from "../model/bytes.ts";
 import { CosignError } from "../model/errors.ts";
 import type { SignatureDigestAlgorithm } from "../model/policy.ts";
 import type { Environment } from "./env.ts";
@@ -107,7 +108,7 @@ class Sink {
 
   finish(): BlobContent {
     const digests = this.#hashes.map(([name, hash]) => [name, new Uint8Array(hash.digest())]);
-    const bytes = this.#pieces === undefined ? undefined : joined(this.#pieces, this.#sizeBytes);
+    const bytes = this.#pieces === undefined ? undefined : joinBytes(this.#pieces);
     return {
       source: this.#source,
       sizeBytes: this.#sizeBytes,
@@ -173,18 +174,6 @@ function variable(name: string, env: Environment): Uint8Array {
   const text = env[name];
   if (text !== undefined) return new TextEncoder().encode(text);
   throw new CosignError("FILE_READ", `loading URL: env var $${name} not found`);
-}
-
-function joined(pieces: readonly Uint8Array[], sizeBytes: number): Uint8Array {
-  const [first] = pieces;
-  if (first !== undefined && pieces.length === 1) return first;
-  const whole = new Uint8Array(sizeBytes);
-  let offset = 0;
-  for (const piece of pieces) {
-    whole.set(piece, offset);
-    offset += piece.length;
-  }
-  return whole;
 }
 
 function attempt<T>(name: string, action: () => T): T {

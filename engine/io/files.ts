@@ -1,6 +1,6 @@
 import { link, open, rename, rm } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
-import { concatBytes } from "../model/bytes.ts";
+import { joinBytes } from "../model/bytes.ts";
 import { CosignError, describeError, type ErrorCode } from "../model/errors.ts";
 import { isNamedPipe, readNamedPipe } from "./named_pipe.ts";
 
@@ -58,7 +58,7 @@ async function readPipeBytes(
   } finally {
     clearTimeout(timer);
   }
-  return concatBytes(...pieces);
+  return joinBytes(pieces);
 }
 
 function tooLong(path: string, limitBytes: number): CosignError {

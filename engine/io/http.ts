@@ -1,3 +1,4 @@
+import { joinBytes } from "../model/bytes.ts";
 import { CosignError, describeError, type ErrorCode } from "../model/errors.ts";
 import { trustedRoots } from "./certificates.ts";
 import type { ConnectionOptions } from "./connection.ts";
@@ -288,17 +289,7 @@ async function readChunks(response: HttpResponse, limitBytes: number): Promise<U
     }
     chunks.push(value);
   }
-  return joined(chunks, sizeBytes);
-}
-
-function joined(chunks: readonly Uint8Array[], sizeBytes: number): Uint8Array {
-  const whole = new Uint8Array(sizeBytes);
-  let offset = 0;
-  for (const chunk of chunks) {
-    whole.set(chunk, offset);
-    offset += chunk.length;
-  }
-  return whole;
+  return joinBytes(chunks);
 }
 
 function announcedBytes(headers: Headers): number | undefined {

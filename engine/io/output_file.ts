@@ -1,4 +1,5 @@
 import { closeSync, openSync, writeFileSync, writeSync } from "node:fs";
+import { utf8Pieces } from "../model/bytes.ts";
 import { CosignError } from "../model/errors.ts";
 import { explainFileError } from "./files.ts";
 
@@ -13,10 +14,11 @@ export function openOutputFile(path: string): OutputFile {
   const fd = attempt(path, () => openSync(path, "w"));
   return {
     write: (text) => {
-      const bytes = typeof text === "string" ? new TextEncoder().encode(text) : text;
-      attempt(path, () => {
-        for (let at = 0; at < bytes.length; ) at += writeSync(fd, bytes, at);
-      });
+      for (const bytes of typeof text === "string" ? utf8Pieces(text) : [text]) {
+        attempt(path, () => {
+          for (let at = 0; at < bytes.length; ) at += writeSync(fd, bytes, at);
+        });
+      }
     },
     close: () => closeSync(fd),
   };

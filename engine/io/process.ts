@@ -1,4 +1,5 @@
 import { spawn } from "node:child_process";
+import { joinBytes } from "../model/bytes.ts";
 import { CosignError, describeError, type ErrorCode } from "../model/errors.ts";
 
 /** How {@link runProcess} runs a program. */
@@ -126,12 +127,8 @@ export function runProcess(
     child.on("close", (code) => {
       if (why !== undefined) return; // it was stopped
       finish(() =>
-        resolve({ code: code ?? undefined, stdout: joined(stdout), stderr: joined(stderr) }),
+        resolve({ code: code ?? undefined, stdout: joinBytes(stdout), stderr: joinBytes(stderr) }),
       );
     });
   });
-}
-
-function joined(chunks: readonly Uint8Array[]): Uint8Array {
-  return new Uint8Array(Buffer.concat(chunks));
 }

@@ -1,3 +1,4 @@
+import { utf8Pieces } from "../model/bytes.ts";
 import { CosignError } from "../model/errors.ts";
 import { explainFileError } from "./files.ts";
 import { writeSome } from "./runtime_output.ts";
@@ -38,8 +39,10 @@ export function standardOutput(descriptor: 1 | 2): StandardOutput {
   };
   return {
     write: (content) => {
-      let rest = typeof content === "string" ? new TextEncoder().encode(content) : content;
-      while (rest.length > 0 && !isGone) rest = rest.subarray(write(rest));
+      for (const piece of typeof content === "string" ? utf8Pieces(content) : [content]) {
+        let rest = piece;
+        while (rest.length > 0 && !isGone) rest = rest.subarray(write(rest));
+      }
     },
   };
 }

@@ -2,10 +2,11 @@ import { attachAttestationTag, type Replaced } from "../artifacts/attestation_ta
 import { attachBundle, describeSubject } from "../artifacts/bundle_referrer.ts";
 import { dockerReferenceOf } from "../artifacts/resolve.ts";
 import type { Stores } from "../artifacts/stores.ts";
-import { type DsseEnvelope, dsseJson, encodeOldDsse } from "../formats/dsse.ts";
-import { encodeGoJson } from "../formats/go_json.ts";
+import { type DsseEnvelope, dsseValue, oldDsseValue } from "../formats/dsse.ts";
+import { encodeGoValue, encodeGoValueBytes, type GoValue } from "../formats/go_value.ts";
 import { encodeAttestationStatement, parseStatement } from "../formats/in_toto.ts";
 import { materialAnnotations } from "../formats/layer_material.ts";
+import { tidyAfter } from "../io/runtime_memory.ts";
 import { utf8 } from "../model/bytes.ts";
 import { digestAlgorithm, digestHex } from "../model/digest.ts";
 import { CosignError } from "../model/errors.ts";
@@ -23,7 +24,7 @@ import {
   envelopeOf,
   statementDraft,
 } from "./draft.ts";
-import { bundleOf, oldBundleOf, vouchedFact } from "./fact.ts";
+import { bundleOf, madeFact, oldBundleOf, vouchedFact } from "./fact.ts";
 import { type Signing, signVouched, type VouchedSignature } from "./vouch.ts";
 
 /** What one attestation is to say, and where it goes. */
@@ -36,6 +37,8 @@ export interface AttestOptions {
   readonly entryKind?: EntryKind;
   /** False: write nothing. */
   readonly upload: boolean;
+  /** Whether the fact holds what was made. */
+  readonly returnMade: boolean;
   readonly now: Date;
   readonly idle: (ms: number) => Promise<void>;
   readonly signal?: AbortSignal;
@@ -72,33 +75,39 @@ export async function attest(
     options.signal,
   );
   const envelope = envelopeOf(payload, vouched.signature);
-  const text = envelopeJson(envelope, generation);
+  tidyAfter(payload.length);
+  const content =
+    format === "bundle"
+      ? bundleOf(envelope, vouched)
+      : encodeGoValueBytes(envelopeValue(envelope, generation));
   const limitBytes = stores.conventions.maxAttachmentBytes;
-  if (text.length > limitBytes) {
+  if (content.length > limitBytes) {
     throw new CosignError(
       "LIMIT_EXCEEDED",
-      `Cannot attest "${subject.name}": the attestation has ${text.length} bytes, and more than ${limitBytes} are not read again`,
+      `Cannot attest "${subject.name}": the attestation has ${content.length} bytes, and more than ${limitBytes} are not read again`,
       { hint: "Set COSIGN_MAX_ATTACHMENT_SIZE, here and wherever it is verified" },
     );
   }
-  const bundle =
-    format === "bundle" ? bundleOf(envelope, vouched) : oldBundleOf(utf8(text), vouched, true);
-  const fact = factOf(vouched, payload, text, format, bundle, options);
+  const fact = factOf(vouched, envelope, format, content, options);
   if (!options.upload) return { fact };
   if (format === "legacy") {
     const annotations = materialAnnotations(vouched.material);
-    const attestation = { text, predicateType, isAnnotated: generation > 1, annotations };
+    const attestation = { content, predicateType, isAnnotated: generation > 1, annotations };
     const replaced = await attachAttestationTag(subject, attestation, stores, options);
     return options.replace ? { fact, replaced } : { fact };
   }
   const createdAt = `${options.now.toISOString().slice(0, 19)}Z`;
-  await attachBundle(target, bundle, stores, { ...options, createdAt });
+  await attachBundle(target, content, stores, { ...options, createdAt });
   return { fact };
 }
 
 /** The JSON of an envelope as a generation of cosign writes it by itself. */
 export function envelopeJson(envelope: DsseEnvelope, generation: Generation): string {
-  return generation === 3 ? encodeGoJson(dsseJson(envelope)) : encodeOldDsse(envelope);
+  return encodeGoValue(envelopeValue(envelope, generation));
+}
+
+function envelopeValue(envelope: DsseEnvelope, generation: Generation): GoValue {
+  return generation === 3 ? dsseValue(envelope) : oldDsseValue(envelope);
 }
 
 /** What is to be signed for an envelope that will stand by itself. */
@@ -130,20 +139,26 @@ function statementOf(subject: Subject, options: AttestOptions): Uint8Array {
   );
 }
 
+/** @param content What lies beside the image: the bundle, or the envelope. */
 function factOf(
   vouched: VouchedSignature,
-  payload: Uint8Array,
-  text: string,
+  envelope: DsseEnvelope,
   format: SignatureFormat,
-  bundle: Uint8Array,
-  { predicateType, upload }: AttestOptions,
+  content: Uint8Array,
+  { predicateType, generation, upload, returnMade }: AttestOptions,
 ): SignatureFact {
-  return {
+  const fact = {
     format,
-    ...vouchedFact(vouched, payload, bundle),
+    ...vouchedFact(vouched),
     payload: null,
-    attestation: { predicateType, envelope: text },
     annotations: {},
     state: upload ? "written" : "not-uploaded",
+  } as const;
+  if (!returnMade) return fact;
+  const bundle = format === "bundle" ? content : oldBundleOf(content, vouched, true);
+  return {
+    ...fact,
+    attestation: { predicateType, envelope: envelopeJson(envelope, generation) },
+    made: madeFact(vouched, envelope.payload, bundle),
   };
 }

@@ -22,22 +22,25 @@ export function signerFact({
   };
 }
 
-/** What reports tell of a new signature. @param payload What was signed. */
-export function vouchedFact(
-  { identity, signature, verified }: VouchedSignature,
+/** What reports tell of a new signature. */
+export function vouchedFact({
+  identity,
+  verified,
+}: VouchedSignature): Omit<SignatureFact, "format" | "payload" | "annotations"> {
+  return { ...(verified === undefined ? {} : signerFacts(verified)), ...signerFact(identity) };
+}
+
+/** A new signature for who wants to write it elsewhere. @param payload What was signed. */
+export function madeFact(
+  { identity: { certificate }, signature }: VouchedSignature,
   payload: Uint8Array,
   bundle?: Uint8Array,
-): Omit<SignatureFact, "format" | "payload" | "annotations"> {
-  const { certificate } = identity;
+): NonNullable<SignatureFact["made"]> {
   return {
-    ...(verified === undefined ? {} : signerFacts(verified)),
-    ...signerFact(identity),
-    made: {
-      payload: encodeBase64(payload),
-      signature: encodeBase64(signature),
-      ...(certificate === undefined ? {} : { certificate: encodeBase64(certificate.der) }),
-      ...(bundle === undefined ? {} : { bundle: encodeBase64(bundle) }),
-    },
+    payload: encodeBase64(payload),
+    signature: encodeBase64(signature),
+    ...(certificate === undefined ? {} : { certificate: encodeBase64(certificate.der) }),
+    ...(bundle === undefined ? {} : { bundle: encodeBase64(bundle) }),
   };
 }
 

@@ -20,7 +20,7 @@ import { identityFacts } from "../verify/identity.ts";
 import type { SignerPolicy } from "../verify/signer.ts";
 import { verify } from "../verify/verify.ts";
 import { envelopeOf, messageDraft, statementDraft } from "./draft.ts";
-import { bundleOf, signerFact, vouchedFact } from "./fact.ts";
+import { bundleOf, madeFact, signerFact, vouchedFact } from "./fact.ts";
 import { type Signing, signVouched, vouchedPolicy } from "./vouch.ts";
 
 /** What one signature is to say, and where it goes. */
@@ -86,7 +86,7 @@ async function signLegacy(
     refuseUnread(gathered.failures);
   }
   const vouched = await signVouched(messageDraft(payload, "promise"), signing, signal);
-  const fact = { ...about, ...vouchedFact(vouched, payload) };
+  const fact = { ...about, ...vouchedFact(vouched), made: madeFact(vouched, payload) };
   if (!options.upload) return { ...fact, state: "not-uploaded" };
   const { signature, material, identity } = vouched;
   const annotations = materialAnnotations(material);
@@ -119,7 +119,7 @@ async function signBundle(
   const payload = encodeSignatureStatement(subject.digest, options.annotations);
   const vouched = await signVouched(statementDraft(payload), signing, signal);
   const bundle = bundleOf(envelopeOf(payload, vouched.signature), vouched);
-  const fact = { ...about, ...vouchedFact(vouched, payload, bundle) };
+  const fact = { ...about, ...vouchedFact(vouched), made: madeFact(vouched, payload, bundle) };
   if (!options.upload) return { ...fact, state: "not-uploaded" };
   const createdAt = `${options.now.toISOString().slice(0, 19)}Z`;
   await attachBundle(target, bundle, stores, {

@@ -144,16 +144,20 @@ async function signAs(
   const { signer, certificate, chain, detachedSct, isIssued } = identity;
   const digest = digestFor(identity, draft.kind, vouchers);
   const signature = await draft.sign(signer, digest, signal);
-  const signed = draft.signed(signature, digest);
+  // Of a large attestation it is a copy or two, which nobody needs where nobody vouches.
+  const isVouched = isIssued || hasVouchers(vouchers);
+  const signed = isVouched ? draft.signed(signature, digest) : undefined;
   const certificates = [...(certificate === undefined ? [] : [certificate]), ...chain];
   const material: SignatureMaterial = {
     certificates: certificates.map(({ der }) => der),
-    ...(await vouchFor(signed, identity, vouchers, context, signal)),
+    ...(signed === undefined
+      ? { logEntries: [], timestamps: [] }
+      : await vouchFor(signed, identity, vouchers, context, signal)),
     logEvidence: draft.logEvidence,
     ...(detachedSct === undefined ? {} : { detachedSct }),
   };
   const verified =
-    context !== undefined && (isIssued || hasVouchers(vouchers))
+    signed !== undefined && context !== undefined
       ? check(signed, signature, material, identity, vouchers, context)
       : undefined;
   const made = { signature, identity, digest, material };

@@ -3,8 +3,7 @@ import { encodePem } from "../crypto/pem.ts";
 import { parsePublicKeyDer } from "../crypto/public_key.ts";
 import { verifySignature } from "../crypto/signature.ts";
 import type { MessageDigest } from "../formats/bundle.ts";
-import { type DsseEnvelope, dsseJson, encodePae } from "../formats/dsse.ts";
-import { encodeGoJson } from "../formats/go_json.ts";
+import { type DsseEnvelope, encodeDsse, encodePae } from "../formats/dsse.ts";
 import type { LogEntry } from "../formats/log_entry.ts";
 import type { TrustedLog } from "../formats/trusted_root.ts";
 import { parseCertificate } from "../formats/x509.ts";
@@ -128,7 +127,7 @@ function proposedEntry(proposal: EntryProposal, { key, certificate }: Signer): P
     }
     return hashedRekord(digest, signature, verifierPem);
   }
-  const { envelope, text = encodeGoJson(dsseJson(envelope)) } = proposal;
+  const { envelope, text = encodeDsse(envelope) } = proposal;
   checkScheme(envelope, key);
   return proposal.kind === "dsse" ? dsseEntry(text, verifierPem) : intotoEntry(text, verifierPem);
 }

@@ -1,8 +1,7 @@
 import { digestOf } from "../crypto/hash.ts";
-import { dsseJson } from "../formats/dsse.ts";
+import { encodeDsse } from "../formats/dsse.ts";
 import type { Evidence } from "../formats/evidence.ts";
-import { encodeGoJson } from "../formats/go_json.ts";
-import type { Statement } from "../formats/in_toto.ts";
+import { tidyAfter } from "../io/runtime_memory.ts";
 import { utf8 } from "../model/bytes.ts";
 import { type Digest, digestAlgorithm, digestHex } from "../model/digest.ts";
 import { CosignError } from "../model/errors.ts";
@@ -20,7 +19,7 @@ export interface AttestationPolicy extends SignerPolicy {
 export interface VerifiedAttestation {
   readonly format: SignatureFormat;
   readonly signer: VerifiedSigner;
-  readonly statement: Statement;
+  readonly predicateType: string;
   /** Of the bytes that were signed. */
   readonly payloadDigest: Digest;
   /** The envelope as JSON, as it lies in its layer or as it stands in its bundle. */
@@ -43,10 +42,12 @@ export function verifyAttestation(
   if (content.kind === "simple-signing") {
     throw new CosignError("ENVELOPE_INVALID", "A signature of an image is no attestation");
   }
-  // What old cosign has stamped is the whole envelope.
-  const stamped = content.text === undefined ? undefined : utf8(content.text);
   const material = materialFor(evidence, policy);
+  // What old cosign has stamped is the whole envelope.
+  const isStamped = content.text !== undefined && material.timestamps.length > 0;
+  const stamped = isStamped ? utf8(content.text) : undefined;
   const { signer, statement } = openEnvelope(content.envelope, material, policy, stamped);
+  tidyAfter(content.envelope.payload.length);
   const isBundle = source.place === "referrer";
   if (policy.checkClaims || isBundle) {
     subjectsAbout(statement, digestAlgorithm(digest), digestHex(digest));
@@ -54,8 +55,8 @@ export function verifyAttestation(
   return {
     format: isBundle ? "bundle" : "legacy",
     signer,
-    statement,
+    predicateType: statement.predicateType,
     payloadDigest: digestOf(content.envelope.payload),
-    envelope: content.text ?? encodeGoJson(dsseJson(content.envelope)),
+    envelope: content.text ?? encodeDsse(content.envelope),
   };
 }

@@ -2,6 +2,7 @@ import type { DsseEnvelope, DsseSignature } from "../formats/dsse.ts";
 import type { SignatureMaterial } from "../formats/evidence.ts";
 import { parseStatement, type Statement, type StatementSubject } from "../formats/in_toto.ts";
 import { MEDIA } from "../formats/media_types.ts";
+import { tidyAfter } from "../io/runtime_memory.ts";
 import { encodeBase64, equalBytes } from "../model/bytes.ts";
 import { CosignError } from "../model/errors.ts";
 import { parseOrThrow } from "./parse_or_throw.ts";
@@ -38,6 +39,7 @@ export function openEnvelope(
     policy,
   );
   const warnings = signatures.length > 1 ? [whichOf(signatures, signer.signature)] : [];
+  tidyAfter(payload.length);
   if (payloadType !== MEDIA.inToto) {
     throw new CosignError(
       "ENVELOPE_INVALID",

@@ -34,12 +34,12 @@ export function judgeAttestations(
 ): AttestationJudgement {
   const read = places.filter((place) => place.outcome === "read");
   const verified = distinct(read.flatMap((place) => place.verified));
-  const matching = verified.filter(({ statement }) => accepted.includes(statement.predicateType));
+  const matching = verified.filter(({ predicateType }) => accepted.includes(predicateType));
   if (matching.length > 0) return { outcome: "passed", attestations: matching };
   const unread = places.find((place) => place.outcome === "unread");
   if (unread !== undefined) return { outcome: "error", reason: unread.reason };
   if (verified.length > 0) {
-    const found = verified.slice(0, MAX_TOLD).map(({ statement }) => statement.predicateType);
+    const found = verified.slice(0, MAX_TOLD).map(({ predicateType }) => predicateType);
     return {
       outcome: "failed",
       reason: {

@@ -4,6 +4,7 @@ import { encodeAttestationStatement } from "../../formats/in_toto.ts";
 import { encodeSignedTimestamp } from "../../formats/timestamp.ts";
 import { readBlob } from "../../io/blob.ts";
 import { writeOutputFile } from "../../io/output_file.ts";
+import { tidyAfter } from "../../io/runtime_memory.ts";
 import { KEYLESS } from "../../keys/key_ring.ts";
 import { encodeBase64, utf8 } from "../../model/bytes.ts";
 import { bareDraft, envelopeJson } from "../../sign/attest.ts";
@@ -133,13 +134,14 @@ function handOver(
     stderr.write(`tlog entry created with index: ${entry.logIndex}\n`);
   }
   const envelope = envelopeOf(statement, vouched.signature);
-  const text = envelopeJson(envelope, generation);
+  const isBundleOnly = isBundle && generation === 3;
+  tidyAfter(statement.length);
+  const text = isBundleOnly ? "" : envelopeJson(envelope, generation);
   if (flags.bundle) {
     const bundle = isBundle ? bundleOf(envelope, vouched) : oldBundleOf(utf8(text), vouched, true);
     writeOutputFile(flags.bundle, bundle, PRIVATE_MODE);
     say(generation === 3 ? "Wrote bundle to file " : "Bundle wrote in the file  ", flags.bundle);
   }
-  const isBundleOnly = isBundle && generation === 3;
   // 1.x writes base64 of the envelope, later ones the envelope.
   const signature = generation === 1 ? encodeBase64(utf8(text)) : text;
   if (flags["output-signature"]) {

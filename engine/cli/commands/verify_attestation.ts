@@ -12,7 +12,7 @@ import { VERIFY_ATTESTATION_FLAGS } from "../flags/verify_attestation.ts";
 import { DEFAULT_GENERATION, namedGeneration } from "../generation.ts";
 import { openOneByOne } from "../one_by_one.ts";
 import { NO_KEY_HOST, openVerificationKeys } from "../open_keys.ts";
-import { attestationsText, checkedOf, verificationHeader } from "../output.ts";
+import { attestationText, checkedOf, verificationHeader } from "../output.ts";
 import { usage } from "../parse.ts";
 import { printableText } from "../printable.ts";
 import { refuseLater } from "../refuse_later.ts";
@@ -126,6 +126,9 @@ function report({ subjects }: Verdict, { flags, stdout, stderr }: Call): void {
   const asked = { claims: flags["check-claims"], annotations: false };
   for (const { name, signatures } of subjects) {
     stderr.write(verificationHeader(name, checkedOf(signatures, asked)));
-    stdout.write(attestationsText(signatures));
+    for (const signature of signatures) {
+      stdout.write(attestationText(signature));
+      stdout.write("\n");
+    }
   }
 }

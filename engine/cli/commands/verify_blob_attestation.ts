@@ -4,6 +4,7 @@ import { acceptedPredicateUris } from "../../formats/predicates.ts";
 import { parseStrictJson } from "../../formats/strict_json.ts";
 import { readBlob, readShort } from "../../io/blob.ts";
 import type { Environment } from "../../io/env.ts";
+import { tidyAfter } from "../../io/runtime_memory.ts";
 import { parseBase64Either, parseUtf8 } from "../../model/bytes.ts";
 import { CosignError, describeError } from "../../model/errors.ts";
 import type { Generation } from "../../model/exit_code.ts";
@@ -47,6 +48,7 @@ export const verifyBlobAttestationCommand: CommandFunction<
   const trust = await openSignerPolicy(call, generation, context);
   const limitBytes = attachmentLimitOf(env, stderr);
   const { envelope, claimed, material, text } = await readEnvelope(flags, limitBytes, context);
+  tidyAfter(envelope.payload.length);
   const { policy } = expectedSigner(trust, claimed);
   const { logThreshold = 0 } = policy.witnesses ?? {};
   const log = openSearchedLog(call, { logThreshold }, deadline.signal);
@@ -140,6 +142,7 @@ async function readEnvelope(
 }> {
   const path = bundle || signature || "";
   const bytes = await readShort(path, limitBytes, context);
+  tidyAfter(bytes.length);
   if (!bundle) {
     return { ...parseEnvelope(bytes, path), claimed: { kind: "none" }, material: NO_MATERIAL };
   }

@@ -7,14 +7,14 @@ import {
   predicateUri,
 } from "../../../engine/formats/predicates.ts";
 import type { Generation } from "../../../engine/model/exit_code.ts";
-import { readCommands, readVector } from "../../support/vectors.ts";
+import { readCommands, readVectorText } from "../../support/vectors.ts";
 
 const NOW = new Date("2026-07-01T12:00:00.789Z");
 const utf8 = (text: string) => new TextEncoder().encode(text);
 
 function make(type: string, json: unknown, generation: Generation = 2) {
   const text = typeof json === "string" ? json : JSON.stringify(json);
-  return makePredicate(type, utf8(text), generation, NOW);
+  return JSON.parse(makePredicate(type, text, generation, NOW));
 }
 
 describe("makePredicate()", () => {
@@ -26,7 +26,7 @@ describe("makePredicate()", () => {
     for (const record of made) {
       const { argv, cosign } = record;
       const type = argv[argv.indexOf("--type") + 1] ?? "";
-      const file = readVector(`files/${argv[argv.indexOf("--predicate") + 1]}`);
+      const file = readVectorText(`files/${argv[argv.indexOf("--predicate") + 1]}`);
       const generation = Number(cosign.slice(0, 1)) as Generation;
       const uri = predicateUri(type, generation);
       // What was printed of it by the verification that came next.
@@ -42,7 +42,7 @@ describe("makePredicate()", () => {
       if (type === "spdx" && !theirs.some((each) => typeof each === "string" || each.Data))
         continue;
       const time = theirs[0]?.Timestamp || NOW.toISOString();
-      const ours = makePredicate(type, file, generation, new Date(time));
+      const ours = JSON.parse(makePredicate(type, file, generation, new Date(time)));
       expect([record.id, theirs]).toEqual([record.id, expect.arrayContaining([ours])]);
       compared++;
     }
