@@ -103,7 +103,10 @@ onBothRegistries((registryName, start) => {
         for (const [at, directory] of [ours, join(folder, name)].entries()) {
           const image = `${registry.host}/loaded/${name}-${at}:1`;
           const loaded = await runBinary(["load", "--dir", directory, image]);
-          expect([record.id, loaded]).toEqual([record.id, { code: 0, stdout: "", stderr: "" }]);
+          expect([record.id, loaded]).toMatchObject([
+            record.id,
+            { code: 0, stdout: "", stderr: "" },
+          ]);
           if (at === 1 && record.cosign === "2.6.4" && name.includes("bundle")) continue;
           const key = join(folder, `key-v${record.cosign[0]}.pub`);
           const verified = await runBinary([

@@ -22,6 +22,8 @@ export interface BinaryResult {
   readonly code: number;
   readonly stdout: string;
   readonly stderr: string;
+  /** The most memory that it had at once. */
+  readonly peakBytes: number;
 }
 
 /** A running binary. Who started it ends it. */
@@ -62,7 +64,7 @@ export async function runBinary(
         `"cosign-ts ${argv.join(" ")}" ended by ${child.signalCode} (limit ${timeoutMs} ms)\n${stdout}${stderr}`,
       );
     }
-    return { code, stdout, stderr };
+    return { code, stdout, stderr, peakBytes: child.resourceUsage()?.maxRSS ?? 0 };
   } finally {
     rmSync(home, { recursive: true, force: true });
   }
