@@ -1,9 +1,22 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { mkdtempSync, readdirSync, rmSync, statSync, symlinkSync } from "node:fs";
+import {
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { sha256 } from "../../engine/crypto/hash.ts";
+import { type Bundle, parseBundle } from "../../engine/formats/bundle.ts";
+import { parseCertificate } from "../../engine/formats/x509.ts";
+import { parseUtf8 } from "../../engine/model/bytes.ts";
 import { scrubbedEnvironment } from "../support/binary.ts";
+import { type Sigstore, startSigstore } from "../support/sigstore_server.ts";
 import { readVector, unpackVectors } from "../support/vectors.ts";
 
 const LIMIT_MS = 120_000;
@@ -15,6 +28,13 @@ const ALICE = [
 ];
 const ROOT = ["--trusted-root", "trust/trusted-root.json"];
 const DIGEST = `sha256:${sha256(readVector("blobs/hello.txt", "keyless")).toHex()}`;
+const SUBJECT = `sha256:${"5".repeat(64)}`;
+const STATEMENT = JSON.stringify({
+  _type: "https://in-toto.io/Statement/v1",
+  subject: [{ name: "a.txt", digest: { sha256: "5".repeat(64) } }],
+  predicateType: "https://slsa.dev/provenance/v1",
+  predicate: {},
+});
 const folder = mkdtempSync(join(tmpdir(), "conformance-"));
 
 beforeAll(() => {
@@ -104,8 +124,89 @@ describe("sigstore verify-bundle", () => {
       expect(await run(words, link)).toMatchObject({ code: 0 });
       expect(await run(["sign"])).toEqual({
         code: 2,
-        stderr: "sigstore: expected verify-bundle, got sign\n",
+        stderr: "sigstore: expected sign-bundle or verify-bundle, got sign\n",
       });
+    },
+    LIMIT_MS,
+  );
+});
+
+describe("sigstore sign-bundle", () => {
+  let services: Sigstore;
+  beforeAll(async () => {
+    services = await startSigstore();
+    writeFileSync(join(folder, "a.txt"), "a file");
+    writeFileSync(join(folder, "statement.json"), STATEMENT);
+  });
+  afterAll(() => services.close());
+
+  const sign = (...words: readonly string[]) =>
+    run([
+      "sign-bundle",
+      ...(words[0] === "--in-toto" ? ["--in-toto"] : []),
+      ...["--identity-token", services.oidcToken(), "--bundle", "signed.json"],
+      ...[
+        "--trusted-root",
+        services.trustedRootPath,
+        "--signing-config",
+        services.signingConfigPath,
+      ],
+      words.at(-1) ?? "",
+    ]);
+  const verify = (artifact: string) =>
+    run([
+      ...["verify-bundle", "--bundle", "signed.json"],
+      ...["--certificate-identity", "mail@example.com"],
+      ...["--certificate-oidc-issuer", services.issuerUrl],
+      ...["--trusted-root", services.trustedRootPath, artifact],
+    ]);
+  const bundleOf = (): Bundle => parseBundle(readFileSync(join(folder, "signed.json")));
+
+  test(
+    "writes a bundle of a file with an entry in Rekor v2 and without a root certificate, which it verifies",
+    async () => {
+      expect(await sign("a.txt")).toMatchObject({ code: 0 });
+      const { content, certificates, logEntries, timestamps, version } = bundleOf();
+      expect([content.kind, version, certificates.length, timestamps.length]).toEqual([
+        "message-signature",
+        "0.3",
+        1,
+        1,
+      ]);
+      expect(logEntries[0]?.kindVersion).toEqual({ kind: "hashedrekord", version: "0.0.2" });
+      expect(parseCertificate(certificates[0] ?? new Uint8Array()).isCa).toBe(false);
+      expect(await verify("a.txt")).toMatchObject({ code: 0 });
+      expect((await verify("statement.json")).code).not.toBe(0);
+    },
+    LIMIT_MS,
+  );
+
+  test(
+    "writes a bundle of a statement as it is, with --in-toto",
+    async () => {
+      expect(await sign("--in-toto", "statement.json")).toMatchObject({ code: 0 });
+      const { content } = bundleOf();
+      expect(content.kind === "dsse" && parseUtf8(content.envelope.payload)).toBe(STATEMENT);
+      expect(await verify(SUBJECT)).toMatchObject({ code: 0 });
+      expect((await verify(DIGEST)).code).not.toBe(0);
+    },
+    LIMIT_MS,
+  );
+
+  test(
+    "signs nothing with a token that is none",
+    async () => {
+      const words = ["sign-bundle", "--identity-token", "a.b.c", "--bundle", "none.json"];
+      const trust = [
+        "--trusted-root",
+        services.trustedRootPath,
+        "--signing-config",
+        services.signingConfigPath,
+      ];
+      const { code, stderr } = await run([...words, ...trust, "a.txt"]);
+      expect(code).not.toBe(0);
+      expect(stderr).toContain("code: IDENTITY_TOKEN_INVALID");
+      expect(existsSync(join(folder, "none.json"))).toBe(false);
     },
     LIMIT_MS,
   );
