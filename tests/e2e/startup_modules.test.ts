@@ -85,9 +85,9 @@ describe("what is loaded", () => {
       "p-limit",
       "yocto-queue",
     ]);
-    // None of engine/plugin_host, plugins, engine/trust, engine/conditions.
+    // None of engine/plugin_host, plugins, engine/conditions.
     expect(foldersOf(loaded)).toEqual([
-      ..."artifacts batch cli crypto formats io keys model registry sign transparency verify"
+      ..."artifacts batch cli crypto formats io keys model registry sign transparency trust verify"
         .split(" ")
         .map((folder) => `engine/${folder}`),
       "main.ts",
