@@ -2,8 +2,8 @@ import { spawnSync } from "node:child_process";
 import { homedir } from "node:os";
 import { join } from "node:path";
 
-/** What tests may need of PyPI: AWS in memory, and a client of Vault. */
-export type PythonPackage = "moto" | "hvac";
+/** What tests may need of PyPI: AWS in memory, a client of Vault, libsodium. */
+export type PythonPackage = "moto" | "hvac" | "nacl";
 
 /** Where `.ci/run` installs them, outside of the project. */
 const OWN_PYTHON = join(

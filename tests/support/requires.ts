@@ -15,7 +15,8 @@ export type Tool =
   | "zsh"
   | "fish"
   | "moto"
-  | "hvac";
+  | "hvac"
+  | "nacl";
 
 const HINTS: Readonly<Record<Tool, string>> = {
   go: "install Go 1.25 or later from https://go.dev/dl/ (Debian's is older)",
@@ -28,6 +29,7 @@ const HINTS: Readonly<Record<Tool, string>> = {
   fish: "apt-get install fish",
   moto: "python3 -m venv ~/.cache/cosign-ts/python, then its bin/pip install moto flask flask-cors",
   hvac: "python3 -m venv ~/.cache/cosign-ts/python, then its bin/pip install hvac",
+  nacl: "python3 -m venv ~/.cache/cosign-ts/python, then its bin/pip install pynacl",
   chroot: "run the tests as root on Linux, where mounts are allowed",
 };
 
@@ -37,7 +39,7 @@ export function hasTool(tool: Tool): boolean {
     return process.getuid?.() === 0 && succeeds("unshare", ["--mount", "chroot", "/", "true"]);
   }
   if (tool === "go") return findGo() !== undefined;
-  if (tool === "moto" || tool === "hvac") return findPython(tool) !== undefined;
+  if (tool === "moto" || tool === "hvac" || tool === "nacl") return findPython(tool) !== undefined;
   return Bun.which(tool) !== null;
 }
 
