@@ -1,8 +1,10 @@
 import { parseBundle } from "../formats/bundle.ts";
 import { type DsseEnvelope, parseDsse } from "../formats/dsse.ts";
+import { goCertificate } from "../formats/go_certificate.ts";
 import { isObject, type Json } from "../formats/go_json.ts";
+import type { GoValue } from "../formats/go_value.ts";
 import { ANNOTATION, BUNDLE_MEDIA_PREFIX } from "../formats/media_types.ts";
-import { encodeBase64, parseUtf8 } from "../model/bytes.ts";
+import { encodeBase64, parseBase64, parseUtf8 } from "../model/bytes.ts";
 import type { Descriptor } from "../model/descriptor.ts";
 import { CosignError, describeError } from "../model/errors.ts";
 import type { Subject } from "../model/subject.ts";
@@ -86,14 +88,14 @@ function parseFound(bytes: Uint8Array): FoundBundle | undefined {
  * The signatures at the `.sig` tag, each as `download signature` prints it.
  *
  * @param hasTimestamps False for 1.x, which prints no timestamps.
- * @throws {CosignError} `NO_SIGNATURES`, `LIMIT_EXCEEDED`.
+ * @throws {CosignError} `NO_SIGNATURES`, `LIMIT_EXCEEDED`, `CERTIFICATE_INVALID`, `BUNDLE_INVALID`.
  */
 export async function downloadSignatures(
   subject: Subject,
   stores: Stores,
   hasTimestamps: boolean,
   signal?: AbortSignal,
-): Promise<readonly Json[]> {
+): Promise<readonly GoValue[]> {
   const layers = await readLayers(subject, "sig", stores, signal);
   if (layers.length === 0) {
     throw new CosignError("NO_SIGNATURES", `${subject.name}: no signatures associated`);
@@ -107,8 +109,8 @@ export async function downloadSignatures(
       return {
         Base64Signature: note(ANNOTATION.signature) ?? "",
         Payload: encodeBase64(payload),
-        Cert: certificates(note(ANNOTATION.certificate))?.[0] ?? null,
-        Chain: certificates(note(ANNOTATION.chain)) ?? null,
+        Cert: certificates(note(ANNOTATION.certificate), subject)?.[0] ?? null,
+        Chain: certificates(note(ANNOTATION.chain), subject) ?? null,
         Bundle: parsed(note(ANNOTATION.rekorBundle), subject),
         ...(hasTimestamps ? { RFC3161Timestamp: parsed(note(ANNOTATION.timestamp), subject) } : {}),
       };
@@ -213,11 +215,24 @@ export function predicateOf({ payload }: DsseEnvelope): string | undefined {
   }
 }
 
-/** Certificates by what Go's structure of them begins with: the DER. */
-function certificates(pem: string | undefined): readonly Json[] | undefined {
-  const blocks = pem?.matchAll(/-----BEGIN CERTIFICATE-----([A-Za-z0-9+/=\s]*)-----END/g);
-  const found = [...(blocks ?? [])].map(([, body = ""]) => ({ Raw: body.replaceAll(/\s/g, "") }));
-  return found.length === 0 ? undefined : found;
+function certificates(
+  pem: string | undefined,
+  subject: Subject,
+): readonly [GoValue, ...GoValue[]] | undefined {
+  const blocks = pem?.matchAll(/-----BEGIN CERTIFICATE-----([A-Za-z0-9+/=\s]*)-----END/g) ?? [];
+  try {
+    const [first, ...more] = [...blocks].map(([, body = ""]) =>
+      goCertificate(parseBase64(body.replaceAll(/\s/g, ""))),
+    );
+    return first === undefined ? undefined : [first, ...more];
+  } catch (cause) {
+    if (!(cause instanceof SyntaxError || cause instanceof TypeError)) throw cause;
+    throw new CosignError(
+      "CERTIFICATE_INVALID",
+      `Cannot read a certificate of "${subject.name}": ${describeError(cause)}`,
+      { cause },
+    );
+  }
 }
 
 function parsed(text: string | undefined, subject: Subject): Json {

@@ -7,6 +7,8 @@ import { encodeGoJson, isObject, type Json, orderKeys, setMember } from "./go_js
  */
 export type GoValue =
   | Json
+  /** Written as a number, whatever its size. */
+  | bigint
   | Uint8Array
   | GoMap
   | readonly GoValue[]
@@ -78,7 +80,7 @@ function partsOf(value: GoValue): readonly Part[] {
         collect(member);
       }
       text += "}";
-    } else text += encodeGoJson(each);
+    } else text += typeof each === "bigint" ? String(each) : encodeGoJson(each);
   };
   collect(value);
   parts.push(text);

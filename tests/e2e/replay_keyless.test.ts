@@ -92,12 +92,6 @@ const OUTPUT_RULES: readonly {
     applies: (id) => id.endsWith("-app-verify-text"),
     count: 2,
   },
-  {
-    name: "certificates by their bytes",
-    reason: "cosign prints all that Go's parser makes of a certificate; ours is its DER alone",
-    applies: (id) => id.endsWith("-legacy-download-signature"),
-    count: 4,
-  },
 ];
 /** What is wrong with refused files by the names of their records, and the code that says so. */
 const CAUSES: readonly (readonly [RegExp, readonly ErrorCode[]])[] = [

@@ -1,5 +1,6 @@
 import { downloadBundles, downloadSignatures } from "../../artifacts/download.ts";
 import { encodeGoJson } from "../../formats/go_json.ts";
+import { encodeGoValue } from "../../formats/go_value.ts";
 import type { CommandFunction } from "../command.ts";
 import type { IMAGE_FLAGS } from "../flags/artifacts.ts";
 import { DEFAULT_GENERATION, namedGeneration } from "../generation.ts";
@@ -22,8 +23,8 @@ export const downloadSignatureCommand: CommandFunction<typeof IMAGE_FLAGS> = asy
     }
   }
   if (count > 0) return 0;
-  for (const json of await downloadSignatures(subject, stores, generation > 1, signal)) {
-    stdout.write(`${printableJson(encodeGoJson(json))}\n`);
+  for (const value of await downloadSignatures(subject, stores, generation > 1, signal)) {
+    stdout.write(`${printableJson(encodeGoValue(value))}\n`);
   }
   return 0;
 };
