@@ -56,11 +56,11 @@ function parseHash(value: unknown): Uint8Array {
   throw new SyntaxError("The log entry's proof has a hash that has not 32 bytes");
 }
 
-/** An entry as bundles have it: 64-bit numbers as texts; what is absent or 0 is left out. */
+/** An entry as bundles have it: 64-bit numbers as texts. Zeros and empty lists stand there: some readers miss them. */
 export function bundleEntryJson(entry: LogEntry): Json {
   const { logIndex, logId, kindVersion, integratedTime, promise, proof, body } = entry;
   return {
-    ...(logIndex === 0 ? {} : { logIndex: `${logIndex}` }),
+    logIndex: `${logIndex}`,
     logId: { keyId: encodeBase64(logId) },
     ...(kindVersion === undefined
       ? {}
@@ -76,10 +76,10 @@ export function bundleEntryJson(entry: LogEntry): Json {
 
 function proofJson({ logIndex, treeSize, rootHash, hashes, checkpoint }: InclusionProof): Json {
   return {
-    ...(logIndex === 0 ? {} : { logIndex: `${logIndex}` }),
+    logIndex: `${logIndex}`,
     rootHash: encodeBase64(rootHash),
     treeSize: `${treeSize}`,
-    ...(hashes.length === 0 ? {} : { hashes: hashes.map((hash) => encodeBase64(hash)) }),
+    hashes: hashes.map((hash) => encodeBase64(hash)),
     ...(checkpoint === undefined ? {} : { checkpoint: { envelope: checkpoint } }),
   };
 }

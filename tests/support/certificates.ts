@@ -71,9 +71,9 @@ export function makeCertificate(options: CertificateOptions): TestCertificate {
   const signer = options.issuer?.privateKey ?? privateKey;
   const algorithm = algorithmOf(signer);
   const issuerName = options.issuerName ?? options.issuer?.subject ?? options.subject;
-  const extensions = extensionsOf(options);
   const version = options.version ?? 2;
   const spki = options.spki ?? publicOf(privateKey);
+  const extensions = [...extensionsOf(options), ...keyIdentifiers(spki, publicOf(signer))];
   const tbs = sequence(
     ...(version === 0 ? [] : [encodeDer(0xa0, integer(version))]),
     encodeDer(TAG.integer, serialOf(spki)),
@@ -123,6 +123,15 @@ export function makeLeaf(
   });
 }
 
+/** The key's own identifier, and that of the authority's (RFC 5280 §4.2.1.1, §4.2.1.2). */
+function keyIdentifiers(spki: Uint8Array, issuer: Uint8Array): readonly Uint8Array[] {
+  const identifier = (key: Uint8Array): Uint8Array => sha256(key).subarray(0, 20);
+  return [
+    extension("551d0e", encodeDer(TAG.octetString, identifier(spki))),
+    extension("551d23", sequence(encodeDer(0x80, identifier(issuer)))),
+  ];
+}
+
 /** One issuer gives no number twice (RFC 5280 §4.1.2.2). */
 function serialOf(spki: Uint8Array): Uint8Array {
   const serial = sha256(spki).subarray(0, 8);
@@ -145,8 +154,11 @@ function nameOf(text: string): Uint8Array {
   return sequence(encodeDer(0x31, sequence(oid("550403"), encodeDer(0x0c, bytesOf(text)))));
 }
 
+/** Until 2049 a UTCTime, in two digits (RFC 5280 §4.1.2.5). */
 function timeOf(text: string): Uint8Array {
-  return encodeDer(text.length === 13 ? 0x17 : 0x18, bytesOf(text));
+  const isShort = text.length === 13;
+  if (!isShort && text < "2050") return encodeDer(0x17, bytesOf(text.slice(2)));
+  return encodeDer(isShort ? 0x17 : 0x18, bytesOf(text));
 }
 
 function extensionsOf(options: CertificateOptions): readonly Uint8Array[] {
