@@ -1,6 +1,7 @@
 import { ARTIFACT_COMMANDS } from "./artifact_commands.ts";
 import { ATTESTATION_COMMANDS } from "./attestation_commands.ts";
 import { BLOB_COMMANDS } from "./blob_commands.ts";
+import { BUNDLE_COMMANDS } from "./bundle_commands.ts";
 import { type Command, command } from "./command.ts";
 import {
   BATCH_SCHEMA_FLAGS,
@@ -73,6 +74,7 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
   ...BLOB_COMMANDS,
   ...ARTIFACT_COMMANDS,
   ...TRUST_COMMANDS,
+  ...BUNDLE_COMMANDS,
   "batch sign": command({
     brief: "Sign all that a manifest, or a list on standard input, names",
     flags: BATCH_SIGN_FLAGS,

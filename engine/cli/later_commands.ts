@@ -35,7 +35,6 @@ export const REFUSED_COMMANDS: Readonly<Record<string, Command>> = {
     BUNDLE,
     LOG_HINT,
   ),
-  ...later("bundle inspect", "Show what is in a bundle", {}, BUNDLE, LOG_HINT),
   ...device(
     "piv-tool attestation",
     "Show the attestation of a PIV device",

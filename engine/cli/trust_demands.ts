@@ -19,9 +19,8 @@ import type { COMMON_VERIFY_FLAGS } from "./flags/verify.ts";
 import { DEFAULT_GENERATION, isExperimental, namedGeneration } from "./generation.ts";
 import { usage } from "./parse.ts";
 import { searchUrl } from "./searched_log.ts";
+import { trustContext } from "./trust_context.ts";
 import { ignoresLog } from "./verification.ts";
-import { userAgent } from "./version.ts";
-import { warningTo } from "./warning.ts";
 
 type CertificateFlags = Partial<FlagValues<typeof CERTIFICATE_VERIFY_FLAGS>>;
 type Flags = CertificateFlags &
@@ -116,10 +115,11 @@ export async function openDemands(
  * `CERTIFICATE_INVALID`, `FILE_READ`.
  */
 export async function openTrust(
-  { flags, env, stderr, runtime }: TrustCall,
+  call: TrustCall,
   demands: TrustDemands,
   context: CertificateContext,
 ): Promise<TrustedRoot | undefined> {
+  const { flags } = call;
   const authorities = await readAuthorities(flags, context);
   const needs = neededParts(demands);
   if (needs.size === 0) {
@@ -136,13 +136,7 @@ export async function openTrust(
       ...(chain ? { timestampChain: chain } : {}),
       needs,
     },
-    {
-      ...context,
-      env,
-      offline: flags.offline,
-      warn: warningTo(stderr),
-      userAgent: userAgent(runtime.platform),
-    },
+    { ...trustContext(call, context.signal), offline: flags.offline },
   );
 }
 

@@ -33,6 +33,9 @@ const TYPES: ReadonlyMap<string, NameType> = new Map([
   ["550403", "CN"],
   ["550405", "SERIALNUMBER"],
 ]);
+const FORMAT_ORDER: readonly NameType[] = [...TYPES.values()].reverse();
+/** Of these a name has one: the last counts. */
+const SINGLE: ReadonlySet<NameType> = new Set(["CN", "SERIALNUMBER"]);
 const TAG_BMP_STRING = 0x1e;
 const TAG_SET = 0x31;
 
@@ -41,6 +44,27 @@ export function parseDistinguishedName(der: Uint8Array): readonly NamePart[] {
   return parseDerSequence(der).flatMap((set) =>
     derElements(expectTag(set, TAG_SET).content).map(parsePart),
   );
+}
+
+/** As Go's `pkix.Name` prints it: the most special first, in RFC 2253's words; empty for a name without parts. */
+export function formatDistinguishedName(parts: readonly NamePart[]): string {
+  const groups = FORMAT_ORDER.map((type) => {
+    const named = parts.filter((part) => part.type === type);
+    return SINGLE.has(type) ? named.slice(-1) : named;
+  });
+  const others = parts.filter(({ type }) => type === undefined).map((part) => [part]);
+  return [...groups, ...others.reverse()]
+    .filter((group) => group.length > 0)
+    .map((group) => group.map(formatPart).join("+"))
+    .join(",");
+}
+
+function formatPart({ type, oid, value }: NamePart): string {
+  const escaped = value
+    .replaceAll(/[,+"\\<>;]/g, (character) => `\\${character}`)
+    .replace(/^[ #]/, (character) => `\\${character}`)
+    .replace(/ $/, "\\ ");
+  return `${type ?? oid}=${escaped}`;
 }
 
 function parsePart(element: DerElement): NamePart {

@@ -21,6 +21,10 @@ export interface Timestamp {
     readonly digest: Uint8Array;
   };
   readonly time: Date;
+  /** Big-endian, in two's complement as DER has it. */
+  readonly serialNumber: Uint8Array;
+  /** Under which the authority works: the content of an OBJECT IDENTIFIER, in hexadecimal. */
+  readonly policy: string;
   /** Big-endian; absent when the request had none. */
   readonly nonce?: Uint8Array;
   /** TSTInfo, DER: what `signer` vouches for. */
@@ -154,13 +158,13 @@ function parseSignedData({ content }: DerElement): Timestamp {
   };
 }
 
-function parseInfo(info: Uint8Array): Pick<Timestamp, "imprint" | "time" | "nonce"> {
+function parseInfo(
+  info: Uint8Array,
+): Pick<Timestamp, "imprint" | "time" | "nonce" | "serialNumber" | "policy"> {
   const [version, policy, imprint, serial, time, ...optional] = parseDerSequence(info);
   if (parseDerUnsigned(version).toHex() !== "01") {
     throw new SyntaxError("the timestamp is not of version 1");
   }
-  parseDerOid(policy);
-  expectTag(serial, TAG.integer);
   const [algorithm, digest] = parseDerSequence(expectTag(imprint, TAG.sequence).raw);
   const nonce = optional.find(({ tag }) => tag === TAG.integer);
   return {
@@ -169,6 +173,8 @@ function parseInfo(info: Uint8Array): Pick<Timestamp, "imprint" | "time" | "nonc
       digest: expectTag(digest, TAG.octetString).content,
     },
     time: parseTime(expectTag(time, TAGS.generalizedTime)),
+    serialNumber: expectTag(serial, TAG.integer).content,
+    policy: parseDerOid(policy),
     ...(nonce === undefined ? {} : { nonce: parseDerUnsigned(nonce) }),
   };
 }

@@ -16,7 +16,7 @@ export interface CommandRecord {
 }
 
 /** The sets that are packed under `tests/vectors/data/`. */
-export type VectorSet = "cosign" | "keyless";
+export type VectorSet = "cosign" | "keyless" | "inspect";
 
 type Packed = Readonly<Record<string, string | { readonly base64: string }>>;
 

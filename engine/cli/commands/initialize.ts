@@ -11,7 +11,7 @@ import { startDeadline } from "../deadline.ts";
 import type { INITIALIZE_FLAGS } from "../flags/trust.ts";
 import { namedGeneration } from "../generation.ts";
 import { usage } from "../parse.ts";
-import { userAgent } from "../version.ts";
+import { trustContext } from "../trust_context.ts";
 import { warningTo } from "../warning.ts";
 
 type Call = Invocation<typeof INITIALIZE_FLAGS>;
@@ -22,7 +22,7 @@ const NO_CHECKSUM =
 
 /** `initialize`: chooses the TUF repository that is believed, and fetches it. */
 export const initializeCommand: CommandFunction<typeof INITIALIZE_FLAGS> = async (call) => {
-  const { flags, env, stderr, runtime } = call;
+  const { flags, stderr } = call;
   const warn = warningTo(stderr);
   checkFlags(call);
   using deadline = startDeadline(flags.timeout, "Cannot fetch the keys");
@@ -30,7 +30,7 @@ export const initializeCommand: CommandFunction<typeof INITIALIZE_FLAGS> = async
   const root = await readRoot(call, signal, warn);
   const done = await initializeTrust(
     { mirror: flags.staging ? STAGING_MIRROR : flags.mirror, ...(root ? { root } : {}) },
-    { env, signal, warn, userAgent: userAgent(runtime.platform) },
+    trustContext(call, signal),
   );
   report(done, call, warn);
   return 0;

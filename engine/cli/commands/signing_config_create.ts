@@ -12,8 +12,7 @@ import { startDeadline } from "../deadline.ts";
 import type { SIGNING_CONFIG_CREATE_FLAGS } from "../flags/trust.ts";
 import { usage } from "../parse.ts";
 import { parseServiceSpec, type SpecKeys, validityOf } from "../service_spec.ts";
-import { userAgent } from "../version.ts";
-import { warningTo } from "../warning.ts";
+import { trustContext } from "../trust_context.ts";
 
 type Call = Invocation<typeof SIGNING_CONFIG_CREATE_FLAGS>;
 type Flags = Call["flags"];
@@ -33,15 +32,10 @@ const MAX_VERSION = 2 ** 32 - 1;
 export const signingConfigCreateCommand: CommandFunction<
   typeof SIGNING_CONFIG_CREATE_FLAGS
 > = async (call) => {
-  const { flags, env, stdout, stderr, runtime } = call;
+  const { flags, stdout } = call;
   checkFlags(call);
   using deadline = startDeadline(flags.timeout, "Cannot make the signing config");
-  const base = await openBase(flags, {
-    env,
-    signal: deadline.signal,
-    warn: warningTo(stderr),
-    userAgent: userAgent(runtime.platform),
-  });
+  const base = await openBase(flags, trustContext(call, deadline.signal));
   const json = encodeSigningConfig({
     certificateAuthorities: [...base.certificateAuthorities, ...services(flags, "fulcio")],
     oidcProviders: [...base.oidcProviders, ...services(flags, "oidc-provider")],

@@ -9,8 +9,7 @@ import type { TRUSTED_ROOT_CREATE_FLAGS } from "../flags/trust.ts";
 import { usage } from "../parse.ts";
 import { authorityOfFile, authorityOfSpec, logOfFile, logOfSpec } from "../root_parts.ts";
 import { timeOf } from "../service_spec.ts";
-import { userAgent } from "../version.ts";
-import { warningTo } from "../warning.ts";
+import { trustContext } from "../trust_context.ts";
 
 type Call = Invocation<typeof TRUSTED_ROOT_CREATE_FLAGS>;
 type Flags = Call["flags"];
@@ -65,15 +64,9 @@ function refuseBothForms(flags: Flags): void {
 }
 
 /** The trusted root of the TUF repository, without what is not wanted of it. */
-async function readSigstore(
-  { flags, stderr, runtime }: Call,
-  context: CertificateContext,
-): Promise<TrustedRoot> {
-  const root = await openSigstore({
-    ...context,
-    warn: warningTo(stderr),
-    userAgent: userAgent(runtime.platform),
-  });
+async function readSigstore(call: Call, { signal }: CertificateContext): Promise<TrustedRoot> {
+  const { flags } = call;
+  const root = await openSigstore(trustContext(call, signal));
   return {
     certificateAuthorities: flags["no-default-fulcio"] ? [] : root.certificateAuthorities,
     ctLogs: flags["no-default-ctfe"] ? [] : root.ctLogs,
