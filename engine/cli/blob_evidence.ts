@@ -45,8 +45,11 @@ export async function readEvidence(
   return { ...found, material: { ...found.material, timestamps: [timestamp] } };
 }
 
-/** Reads what `--rfc3161-timestamp` names, as cosign writes it: base64 in JSON. */
-async function readTimestamp(path: string, context: CertificateContext): Promise<Uint8Array> {
+/** Reads what `--rfc3161-timestamp` names, as cosign writes it: base64 in JSON. @throws {CosignError} `TIMESTAMP_INVALID`, `FILE_READ`. */
+export async function readTimestamp(
+  path: string,
+  context: CertificateContext,
+): Promise<Uint8Array> {
   const bytes = await readShort(path, MAX_SIGNATURE_BYTES, context);
   try {
     return parseSignedTimestamp(bytes);

@@ -1,6 +1,5 @@
 import { type Command, type RefusedSpec, refusedCommand } from "./command.ts";
 import type { FlagTable } from "./flag.ts";
-import { BUNDLE_CREATE_FLAGS, BUNDLE_UPGRADE_FLAGS } from "./flags/bundle.ts";
 import {
   DEVICE_FLAGS,
   PIV_TOOL_ATTESTATION_FLAGS,
@@ -15,26 +14,10 @@ import {
 import { POLICY_INIT_FLAGS, POLICY_SIGN_FLAGS } from "./flags/later.ts";
 
 const NONE = { minimum: 0, maximum: 0 } as const;
-const BUNDLE = {
-  minimum: 1,
-  maximum: 1,
-  placeholder: "bundle",
-  brief: "file of a bundle",
-} as const;
-const LOG_HINT =
-  "Work with keys meanwhile: --key, with --tlog-upload=false or --insecure-ignore-tlog";
 const DEVICE_HINT = "Work with key files meanwhile: --key cosign.key";
 
 /** The commands of cosign that are known and refused. */
 export const REFUSED_COMMANDS: Readonly<Record<string, Command>> = {
-  ...later("bundle create", "Make a bundle of its parts", BUNDLE_CREATE_FLAGS, NONE, LOG_HINT),
-  ...later(
-    "bundle upgrade",
-    "Make a new bundle of an old one",
-    BUNDLE_UPGRADE_FLAGS,
-    BUNDLE,
-    LOG_HINT,
-  ),
   ...device(
     "piv-tool attestation",
     "Show the attestation of a PIV device",

@@ -17,8 +17,8 @@ import { PrivacyNotice } from "./privacy.ts";
 import { readSignerCertificates, type SignerCertificateFlags } from "./signer_certificates.ts";
 import type { SigningCall, SigningPlan } from "./signing.ts";
 import { openServices } from "./signing_services.ts";
+import { trustContext } from "./trust_context.ts";
 import { userAgent } from "./version.ts";
-import { warningTo } from "./warning.ts";
 
 /** How what signs is opened. */
 export interface OpenSigningOptions {
@@ -106,12 +106,8 @@ async function openVouchers(
   }: OpenSigningOptions,
   opened: SigningKeys,
 ): Promise<OpenedServices> {
-  const { flags, env, stderr, runtime } = call;
-  const trust = {
-    ...{ env, signal },
-    warn: warningTo(stderr),
-    userAgent: userAgent(runtime.platform),
-  };
+  const { flags, stderr } = call;
+  const trust = trustContext(call, signal);
   const services = await openServices(plan, call, formats, trust);
   const path = flags["trusted-root"];
   const needs = neededParts(services.vouching.vouchers, leased !== undefined);

@@ -29,21 +29,27 @@ export function searchUrl(
 
 /** {@link searchUrl} for commands that verify without a batch. */
 export function openSearchedLog(
+  call: { readonly flags: Flags & { readonly verbose: boolean } } & Pick<World, "env" | "runtime">,
+  demands: Pick<TrustDemands, "logThreshold">,
+  signal: AbortSignal,
+): SearchedLog | undefined {
+  const url = searchUrl(call.flags, demands);
+  return url === undefined ? undefined : searchedLog(url, serviceContext(call, signal));
+}
+
+/** What a command that is no batch speaks to services with. */
+export function serviceContext(
   {
     flags,
     env,
     runtime,
-  }: { readonly flags: Flags & { readonly verbose: boolean } } & Pick<World, "env" | "runtime">,
-  demands: Pick<TrustDemands, "logThreshold">,
+  }: { readonly flags: { readonly verbose: boolean } } & Pick<World, "env" | "runtime">,
   signal: AbortSignal,
-): SearchedLog | undefined {
-  const url = searchUrl(flags, demands);
-  if (url === undefined) return undefined;
-  const services: ServiceContext = {
+): ServiceContext {
+  return {
     http: httpClient({ env, ...(flags.verbose ? { onExchange: logExchange } : {}) }),
     budgets: new Budgets(createBudgetMemory(), 1),
     userAgent: userAgent(runtime.platform),
     signal,
   };
-  return searchedLog(url, services);
 }

@@ -113,35 +113,53 @@ export function parseBundle(bytes: Uint8Array): Bundle {
 
 /** Encodes a v0.3 bundle of an envelope. */
 export function encodeEnvelopeBundle(envelope: DsseEnvelope, material: NewMaterial): Uint8Array {
-  return encode(material, { dsseEnvelope: dsseValue(envelope) });
+  return encodeBundle({ content: { kind: "dsse", envelope }, ...hinted(material) });
 }
 
 /** Encodes a v0.3 bundle of a message that was signed as it is, such as a blob. */
 export function encodeMessageBundle(
   signature: Uint8Array,
-  { algorithm, digest }: MessageDigest,
+  digest: MessageDigest,
   material: NewMaterial,
 ): Uint8Array {
-  const messageDigest = { algorithm: DIGEST_NAMES[algorithm], digest: encodeBase64(digest) };
-  return encode(material, {
-    messageSignature: { messageDigest, signature: encodeBase64(signature) },
-  });
+  const content = { kind: "message-signature", signature, digest } as const;
+  return encodeBundle({ content, ...hinted(material) });
 }
 
-/** Of a chain, v0.3 has the signer's certificate alone. */
-function encode(
-  { spki, certificates: [certificate], logEntries, timestamps }: NewMaterial,
-  content: Readonly<Record<string, GoValue>>,
-): Uint8Array {
+/** Encodes a bundle as one of v0.3: of a chain, that has the signer's certificate alone. */
+export function encodeBundle({
+  content,
+  certificates: [certificate],
+  keyHint = "",
+  logEntries,
+  timestamps,
+}: Omit<Bundle, "version" | "material">): Uint8Array {
   const rfc3161Timestamps = timestamps.map((each) => ({ signedTimestamp: encodeBase64(each) }));
   const verificationMaterial: Json = {
     ...(certificate === undefined
-      ? { publicKey: { hint: encodeBase64(sha256(spki)) } }
+      ? { publicKey: keyHint === "" ? {} : { hint: keyHint } }
       : { certificate: { rawBytes: encodeBase64(certificate) } }),
     ...(logEntries.length === 0 ? {} : { tlogEntries: logEntries.map(bundleEntryJson) }),
     ...(timestamps.length === 0 ? {} : { timestampVerificationData: { rfc3161Timestamps } }),
   };
-  return encodeGoValueBytes({ mediaType: MEDIA.bundleV03, verificationMaterial, ...content });
+  const mediaType = MEDIA.bundleV03;
+  return encodeGoValueBytes({ mediaType, verificationMaterial, ...contentValue(content) });
+}
+
+function hinted({ spki, ...material }: NewMaterial): Omit<NewMaterial, "spki"> & {
+  readonly keyHint: string;
+} {
+  return { ...material, keyHint: encodeBase64(sha256(spki)) };
+}
+
+function contentValue(content: Bundle["content"]): Readonly<Record<string, GoValue>> {
+  if (content.kind === "dsse") return { dsseEnvelope: dsseValue(content.envelope) };
+  const { digest, signature } = content;
+  const messageDigest: Json =
+    digest === undefined
+      ? {}
+      : { algorithm: DIGEST_NAMES[digest.algorithm], digest: encodeBase64(digest.digest) };
+  return { messageSignature: { messageDigest, signature: encodeBase64(signature) } };
 }
 
 function parseVersion(mediaType: unknown): Bundle["version"] {

@@ -32,6 +32,21 @@ export async function findEntries(
     .map((entry) => ({ ...entry, lookedUp: true }));
 }
 
+/**
+ * Asks a log of Rekor v1 for the entry at a place of the whole log: with its proof.
+ *
+ * @returns nothing when the log has none there. It may be about anything.
+ * @throws {CosignError} as {@link findEntries}.
+ */
+export async function entryAt(
+  logIndex: number,
+  url: string,
+  context: ServiceContext,
+): Promise<LogEntry | undefined> {
+  const found = await retrieveEntries({ logIndexes: [logIndex] }, url, context);
+  return found.find((entry) => entry.logIndex === logIndex);
+}
+
 /** Entries of other signatures are passed over (CVE-2024-51746): a search may answer with anything. */
 function isAbout(entry: LogEntry, about: LoggedSignature): boolean {
   try {

@@ -1,5 +1,6 @@
-/** The flags of `bundle create`. */
-export const BUNDLE_CREATE_FLAGS = {
+import { WEAK_KEY_FLAGS } from "./key.ts";
+
+const BUNDLE_CREATE = {
   artifact: { type: "text", brief: "what was signed", placeholder: "file" },
   attestation: { type: "text", brief: "file of the attestation", placeholder: "file" },
   bundle: { type: "text", brief: "file of an old bundle", placeholder: "file" },
@@ -29,6 +30,12 @@ export const BUNDLE_CREATE_FLAGS = {
     placeholder: "slot",
   },
 } as const;
+
+/** The flags of `bundle create`. */
+export const BUNDLE_CREATE_FLAGS: typeof BUNDLE_CREATE & typeof WEAK_KEY_FLAGS = {
+  ...BUNDLE_CREATE,
+  ...WEAK_KEY_FLAGS,
+};
 
 /** The flags of `bundle upgrade`. */
 export const BUNDLE_UPGRADE_FLAGS = {
