@@ -11,9 +11,10 @@ export const MANIFEST: unknown = manifest;
 export const LINKS: Readonly<Record<string, () => Promise<PluginModule>>> = {
   "kms-aws": async () => (await import("./kms-aws/mod.ts")).plugin,
   "kms-gcp": async () => (await import("./kms-gcp/mod.ts")).plugin,
+  "kms-azure": async () => (await import("./kms-azure/mod.ts")).plugin,
+  vault: async () => (await import("./vault/mod.ts")).plugin,
   kubernetes: async () => (await import("./kubernetes/mod.ts")).plugin,
   gitlab: async () => (await import("./gitlab/mod.ts")).plugin,
   github: async () => (await import("./github/mod.ts")).plugin,
-  vault: async () => (await import("./vault/mod.ts")).plugin,
   "artifacts-wasm": async () => (await import("./artifacts-wasm/mod.ts")).plugin,
 };

@@ -2,7 +2,8 @@ import type { Environment } from "../io/env.ts";
 
 /** Values of variables of these names are secrets; those of names that end in FILE and the like are not. */
 const SECRET_NAME = /TOKEN|SECRET|PASSWORD|PASSPHRASE|ACCESS_KEY|API_KEY|CREDENTIAL|(?:^|_)PIN$/i;
-const PLACE_NAME = /_(?:FILE|PATH|DIR|URI|URL|ENDPOINT|ID|PROVIDER)$/i;
+const PLACE_NAME =
+  /_(?:FILE|PATH|DIR|URI|URL|ENDPOINT|ID|PROVIDER|TOKEN_CREDENTIALS|APPLICATION_CREDENTIALS)$/i;
 const SECRET_HEADER =
   /^(?:authorization|proxy-authorization|cookie|.*token.*|.*secret.*|.*api-key)$/i;
 /** What is shorter is a word, and stands in messages by chance. */

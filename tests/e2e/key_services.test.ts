@@ -2,6 +2,7 @@ import { afterAll, afterEach, beforeAll, describe, expect } from "bun:test";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { startAzure } from "../support/azure_vault_server.ts";
 import { expectCode, readVerdicts, writeManifest } from "../support/batch.ts";
 import { type BinaryResult, buildBinary, runBinary } from "../support/binary.ts";
 import { startEmbeddedRegistry } from "../support/embedded_registry.ts";
@@ -32,6 +33,7 @@ const SERVICES: readonly {
   { name: "AWS KMS", tools: ["moto"], start: startAws },
   { name: "Vault", tools: [], start: startTransit },
   { name: "Google Cloud KMS", tools: [], start: startGoogle },
+  { name: "Azure Key Vault", tools: [], start: startKeyVault },
 ];
 
 let registry: TestRegistry;
@@ -138,6 +140,33 @@ async function startGoogle(): Promise<KeyService> {
       return { publicKey, sign, others: fresh.length === 0 ? 0 : others };
     },
     [Symbol.asyncDispose]: () => gcp[Symbol.asyncDispose](),
+  };
+}
+
+async function startKeyVault(): Promise<KeyService> {
+  const azure = await startAzure();
+  azure.applications.set("application", "secret");
+  let seen = 0;
+  return {
+    uri: `azurekms://${azure.vaultHost}/release`,
+    env: {
+      ...azure.env,
+      AZURE_TENANT_ID: azure.tenant,
+      AZURE_CLIENT_ID: "application",
+      AZURE_CLIENT_SECRET: "secret",
+    },
+    takeCounts: () => {
+      const fresh = azure.requests.slice(seen);
+      seen = azure.requests.length;
+      const count = (name: string): number =>
+        fresh.filter(({ method, status }) => method === name && status === 200).length;
+      const [publicKey, sign] = [count("getKey"), count("sign")];
+      // One token for a run, and a challenge for each of the SDK's two clients.
+      const challenges = fresh.filter(({ status }) => status === 401).length;
+      const others = fresh.length - publicKey - sign - count("token") - challenges;
+      return { publicKey, sign, others: challenges > 2 || count("token") > 1 ? -1 : others };
+    },
+    [Symbol.asyncDispose]: () => azure[Symbol.asyncDispose](),
   };
 }
 
