@@ -10,7 +10,9 @@ async function main(): Promise<void> {
   process.on("unhandledRejection", onFault);
   process.on("uncaughtException", onFault);
   const program = calledAs();
-  const argv = [...(program === "sget" ? [program] : []), ...process.argv.slice(2)];
+  const words = process.argv.slice(2);
+  const argv =
+    program === "sget" ? (await import("./engine/cli/sget_line.ts")).sgetLine(words) : words;
   const runtime = { name: runtimeName(), platform: `${process.platform}/${process.arch}` };
   if (argv.length === 1 && argv[0] === "version" && unsafeVariable(process.env) === undefined) {
     // Scripts ask for it all the time: it needs no command line to be read, nor a stream.
@@ -21,7 +23,7 @@ async function main(): Promise<void> {
   const { standardOutput } = await import("./engine/io/standard_output.ts");
   const { runCli } = await import("./engine/cli/run.ts");
   const code = await runCli(argv, {
-    program: program === "cosign" ? program : "cosign-ts",
+    program: program === "cosign" || program === "sget" ? program : "cosign-ts",
     env: process.env,
     runtime,
     stdout: standardOutput(1),

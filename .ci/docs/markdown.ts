@@ -1,12 +1,12 @@
-import type { Command } from "../../engine/cli/command.ts";
-import { flagMeaning, flagNames, flagSections, usageOf } from "../../engine/cli/help.ts";
+import type { Command, CommandGroup } from "../../engine/cli/command.ts";
+import { briefOf, flagMeaning, flagNames, flagSections, usageOf } from "../../engine/cli/help.ts";
 
 const NOTE = "<!-- Made by `npm run docs` from the tables of the command line. -->";
 
 /** `docs/cli/README.md`: every command in a line. */
 export function indexPage(
   commands: Readonly<Record<string, Command>>,
-  groups: Readonly<Record<string, string>>,
+  groups: Readonly<Record<string, CommandGroup>>,
 ): string {
   const rows = Object.entries(commands)
     .filter(([, { hidden }]) => !hidden)
@@ -28,7 +28,7 @@ export function indexPage(
     "",
     "| group | |",
     "| --- | --- |",
-    ...Object.entries(groups).map(([name, brief]) => `| \`${name}\` | ${cell(brief)} |`),
+    ...Object.entries(groups).map(([name, group]) => `| \`${name}\` | ${cell(briefOf(group))} |`),
     "",
   ].join("\n");
 }

@@ -27,7 +27,7 @@ const TWO = {
 } as const;
 
 /** The end of cosign's words about most commands that it will not have any more. */
-const REMOVED_IN_4 =
+export const REMOVED_IN_4: string =
   "will be removed in v4.0.0 (see https://github.com/sigstore/cosign/issues/4696). Instead, please use";
 
 /** The commands that move, list and remove what lies in registries. */
@@ -39,7 +39,7 @@ export const ARTIFACT_COMMANDS: Readonly<Record<string, Command>> = {
     load: async () => (await import("./commands/attach_attestation.ts")).attachAttestationCommand,
   }),
   "attach sbom": command({
-    brief: "Attach an SBOM, not signed",
+    brief: "Attach an SBOM, not signed; deprecated, attest it instead",
     flags: ATTACH_SBOM_FLAGS,
     args: IMAGE,
     load: async () => (await import("./commands/attach_sbom.ts")).attachSbomCommand,
@@ -72,7 +72,7 @@ export const ARTIFACT_COMMANDS: Readonly<Record<string, Command>> = {
       (await import("./commands/download_attestation.ts")).downloadAttestationCommand,
   }),
   "download sbom": command({
-    brief: "Print the SBOM that is attached to an image",
+    brief: "Print the SBOM that is attached to an image; deprecated, attest it instead",
     flags: DOWNLOAD_SBOM_FLAGS,
     args: IMAGE,
     load: async () => (await import("./commands/download_sbom.ts")).downloadSbomCommand,

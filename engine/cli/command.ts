@@ -49,6 +49,13 @@ export interface Invocation<F extends FlagTable> extends World {
  */
 export type Fail = (error: unknown, legacyPath: boolean) => number;
 
+/** Commands with the same first word. */
+export interface CommandGroup {
+  readonly brief: string;
+  /** What cosign 3.1 says of commands that it will not have any more. */
+  readonly deprecated?: string;
+}
+
 /** What a command does. It answers with the exit code, or throws what `run` prints. */
 export type CommandFunction<F extends FlagTable> = (invocation: Invocation<F>) => Promise<number>;
 

@@ -1,8 +1,8 @@
-import { ARTIFACT_COMMANDS } from "./artifact_commands.ts";
+import { ARTIFACT_COMMANDS, REMOVED_IN_4 } from "./artifact_commands.ts";
 import { ATTESTATION_COMMANDS } from "./attestation_commands.ts";
 import { BLOB_COMMANDS } from "./blob_commands.ts";
 import { BUNDLE_COMMANDS } from "./bundle_commands.ts";
-import { type Command, command } from "./command.ts";
+import { type Command, type CommandGroup, command } from "./command.ts";
 import {
   BATCH_SCHEMA_FLAGS,
   BATCH_SIGN_FLAGS,
@@ -183,22 +183,34 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
 };
 
 /** What the groups of commands are about. */
-export const GROUPS: Readonly<Record<string, string>> = {
-  batch: "Sign or verify many images at once",
-  registry: "The registry that comes with this program",
-  plugins: "Key schemes and artifact kinds",
-  dockerfile: "The images of Dockerfiles",
-  manifest: "The images of Kubernetes manifests",
-  bundle: "Sigstore bundles",
-  "trusted-root": "Files of trusted authorities and logs",
-  "signing-config": "Files of the services that signing asks",
-  debug: "What helps to find faults",
-  "piv-tool": "PIV devices",
-  "pkcs11-tool": "PKCS #11 tokens",
-  policy: "Policies of cosign 1.x",
-  attach: "Put what was made elsewhere beside an image",
-  download: "Print what lies beside an image",
-  upload: "Put files into a registry",
+export const GROUPS: Readonly<Record<string, CommandGroup>> = {
+  batch: { brief: "Sign or verify many images at once" },
+  registry: { brief: "The registry that comes with this program" },
+  plugins: { brief: "Key schemes and artifact kinds" },
+  dockerfile: {
+    brief: "The images of Dockerfiles",
+    deprecated: `dockerfile ${REMOVED_IN_4} \`cosign verify\` for each image in your Dockerfile`,
+  },
+  manifest: {
+    brief: "The images of Kubernetes manifests",
+    deprecated: `manifest ${REMOVED_IN_4} \`cosign verify\` for each image in your Kubernetes manifest`,
+  },
+  bundle: { brief: "Sigstore bundles" },
+  "trusted-root": { brief: "Files of trusted authorities and logs" },
+  "signing-config": { brief: "Files of the services that signing asks" },
+  debug: { brief: "What helps to find faults" },
+  "piv-tool": { brief: "PIV devices" },
+  "pkcs11-tool": { brief: "PKCS #11 tokens" },
+  policy: { brief: "Policies of cosign 1.x" },
+  attach: {
+    brief: "Put what was made elsewhere beside an image",
+    deprecated: `attach ${REMOVED_IN_4} oras for attaching artifacts to other artifacts in a registry`,
+  },
+  download: { brief: "Print what lies beside an image" },
+  upload: {
+    brief: "Put files into a registry",
+    deprecated: `upload ${REMOVED_IN_4} \`oras blob push\` for uploading artifacts to a registry`,
+  },
 };
 
 /** Commands of cosign that a later version will have. */

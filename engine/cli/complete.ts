@@ -1,5 +1,5 @@
 import { prepareArgv } from "./argv.ts";
-import type { Command } from "./command.ts";
+import type { Command, CommandGroup } from "./command.ts";
 import type { Flag } from "./flag.ts";
 import { flagOf, splitAtEquals } from "./parse.ts";
 
@@ -22,7 +22,7 @@ const NOTHING: Completion = { words: [], also: "nothing" };
 export function complete(
   line: readonly string[],
   commands: Readonly<Record<string, Command>>,
-  groups: Readonly<Record<string, string>>,
+  groups: Readonly<Record<string, CommandGroup>>,
 ): Completion {
   const before = line.slice(0, -1);
   const word = line.at(-1) ?? "";
@@ -47,14 +47,14 @@ export function complete(
 function members(
   path: readonly string[],
   commands: Readonly<Record<string, Command>>,
-  groups: Readonly<Record<string, string>>,
+  groups: Readonly<Record<string, CommandGroup>>,
 ): readonly (readonly [string, string])[] {
   const found = new Map<string, string>();
   for (const [words, { brief, hidden }] of Object.entries(commands)) {
     const parts = words.split(" ");
     const next = parts[path.length];
     if (hidden || next === undefined || path.some((part, i) => part !== parts[i])) continue;
-    found.set(next, parts.length === path.length + 1 ? brief : (groups[next] ?? ""));
+    found.set(next, parts.length === path.length + 1 ? brief : (groups[next]?.brief ?? ""));
   }
   return [...found].sort(([a], [b]) => (a < b ? -1 : 1));
 }

@@ -1,5 +1,5 @@
 import { formatDuration } from "../model/duration.ts";
-import type { Command } from "./command.ts";
+import type { Command, CommandGroup } from "./command.ts";
 import { type Flag, initialValue } from "./flag.ts";
 
 /** The flags of one heading in the help of a command, alphabetically. */
@@ -11,9 +11,9 @@ export interface FlagSection {
 /** The help of a command, alphabetically with defaults; deprecated flags last. */
 export function commandHelp(program: string, words: string, command: Command): string {
   return [
-    ...paragraph("USAGE", [`  ${program} ${words} ${usageOf(command.args)}`]),
+    ...paragraph("USAGE", [`  ${calledAs(program, words)} ${usageOf(command.args)}`]),
     command.brief,
-    ...deprecation(command),
+    ...deprecation(command.deprecated),
     "",
     ...argumentsHelp(command.args),
     ...flagSections(command).flatMap(({ title, flags }) =>
@@ -29,14 +29,14 @@ export function commandHelp(program: string, words: string, command: Command): s
  * The help of the program, or of a group of commands.
  *
  * @param path The words of the group; empty for the program.
- * @param brief What the group is about.
+ * @param group What it is about.
  */
 export function groupHelp(
   program: string,
   path: readonly string[],
-  brief: string,
+  { brief, deprecated }: CommandGroup,
   commands: Readonly<Record<string, Command>>,
-  groups: Readonly<Record<string, string>>,
+  groups: Readonly<Record<string, CommandGroup>>,
 ): string {
   const inside = [program, ...path].join(" ");
   const members = new Map<string, string>();
@@ -45,9 +45,10 @@ export function groupHelp(
     // Whoever asks for a hidden group sees what is in it, as in cosign.
     if (command.hidden && (path.length === 0 || command.refused !== undefined)) continue;
     if (path.length > 0 && first === path[0] && second !== undefined) {
-      members.set(second, commandBrief(command));
+      members.set(second, briefOf(command));
     } else if (path.length === 0) {
-      members.set(first, second === undefined ? commandBrief(command) : (groups[first] ?? ""));
+      const group = second === undefined ? undefined : groups[first];
+      members.set(first, briefOf(group ?? command));
     }
   }
   const rows = [...members].sort(([a], [b]) => (a < b ? -1 : 1));
@@ -57,6 +58,7 @@ export function groupHelp(
       `  ${inside} COMMAND --help`,
     ]),
     brief,
+    ...deprecation(deprecated),
     "",
     ...paragraph("COMMANDS", columns(rows)),
   ].join("\n");
@@ -104,12 +106,18 @@ export function usageOf({ placeholder, minimum, maximum }: Command["args"]): str
   return `[flags] ${one}${second}${maximum === undefined ? "..." : ""}`;
 }
 
-function commandBrief(command: Command): string {
-  return command.deprecated === undefined ? command.brief : `${command.brief} (deprecated)`;
+/** `sget` is a program of 1.x, and a command here. */
+function calledAs(program: string, words: string): string {
+  return program === words ? program : `${program} ${words}`;
 }
 
-function deprecation(command: Command): readonly string[] {
-  return command.deprecated === undefined ? [] : ["", `Deprecated: ${command.deprecated}`];
+/** What a command or a group is about, in a line. */
+export function briefOf({ brief, deprecated }: CommandGroup): string {
+  return deprecated === undefined ? brief : `${brief} (deprecated)`;
+}
+
+function deprecation(deprecated: string | undefined): readonly string[] {
+  return deprecated === undefined ? [] : ["", `Deprecated: ${deprecated}`];
 }
 
 function argumentsHelp({ placeholder, brief }: Command["args"]): readonly string[] {

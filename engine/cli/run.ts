@@ -5,7 +5,7 @@ import { reportError } from "../model/errors.ts";
 import { EXIT, exitCodeFor, type Generation } from "../model/exit_code.ts";
 import { makeApplication, type Route } from "./application.ts";
 import { prepareArgv } from "./argv.ts";
-import type { Command, Fail, Output, World } from "./command.ts";
+import type { Command, CommandGroup, Fail, Output, World } from "./command.ts";
 import { COMMANDS, GROUPS, LATER_COMMANDS } from "./commands.ts";
 import { complete } from "./complete.ts";
 import { COMPLETE_WORD } from "./completion_script.ts";
@@ -46,11 +46,8 @@ export async function runCli(argv: readonly string[], world: World): Promise<num
     if (parsed.help) return showHelp(line.path, world);
     named = namedGeneration(choiceOf(parsed.flags["compat"]));
     checkArguments(command, parsed);
+    tellDeprecated(line.path, command, named, world);
     if ((named ?? DEFAULT_GENERATION) === 3) {
-      if (command.deprecated !== undefined) {
-        const word = JSON.stringify(line.path.at(-1));
-        world.stderr.write(`Command ${word} is deprecated, ${command.deprecated}\n`);
-      }
       for (const text of parsed.deprecations) world.stderr.write(`${text}\n`);
     }
     const fail: Fail = (error, legacyPath) => printError(error, named, world.stderr, legacyPath);
@@ -80,6 +77,17 @@ export function printError(
   return exitCodeFor(code, generation, legacyPath);
 }
 
+/** In the words of 3.1, the only one that says so. */
+function tellDeprecated(
+  path: readonly string[],
+  named: Pick<CommandGroup, "deprecated"> | undefined,
+  generation: Generation | undefined,
+  { stderr }: World,
+): void {
+  if (named?.deprecated === undefined || (generation ?? DEFAULT_GENERATION) !== 3) return;
+  stderr.write(`Command ${JSON.stringify(path.at(-1))} is deprecated, ${named.deprecated}\n`);
+}
+
 /** `help verify` is `verify --help`. */
 function withHelpFirst(argv: readonly string[]): readonly string[] {
   if (argv[0] === "help") return [...argv.slice(1), "--help"];
@@ -106,17 +114,19 @@ function showGroup(path: readonly string[], rest: readonly string[], world: Worl
       near === undefined ? `See what there is: ${inside} --help` : `Did you mean "${near}"?`,
     );
   }
-  parseFlags(GLOBAL_FLAGS, rest, () => undefined); // a word that looks like a flag must be one
+  // A word that looks like a flag must be one.
+  const { flags } = parseFlags(GLOBAL_FLAGS, rest, () => undefined);
+  tellDeprecated(path, GROUPS[path[0] ?? ""], namedGeneration(choiceOf(flags["compat"])), world);
   return showHelp(path, world);
 }
 
 function showHelp(path: readonly string[], world: World): number {
   const program = world.program ?? PROGRAM;
   const command = commandOf(path);
-  const brief = path.length === 0 ? PROGRAM_BRIEF : (GROUPS[path[0] ?? ""] ?? "");
+  const group = GROUPS[path[0] ?? ""] ?? { brief: PROGRAM_BRIEF };
   world.stdout.write(
     command === undefined
-      ? groupHelp(program, path, brief, COMMANDS, GROUPS)
+      ? groupHelp(program, path, group, COMMANDS, GROUPS)
       : commandHelp(program, path.join(" "), command),
   );
   return EXIT.ok;

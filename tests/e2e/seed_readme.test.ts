@@ -129,6 +129,11 @@ onBothRegistries((_, start) => {
       ),
     ]);
     await ok("sget --key cosign.pub -o foo HOST/dlorenc/artifact");
+    expect((await ok("sget version")).stdout).toBe((await ok("cosign version")).stdout);
+    for (const help of ["sget --help", "sget help"]) {
+      expect((await ok(help)).stdout).toStartWith("USAGE\n  sget [flags] <image>\n");
+    }
+    expect((await ok("sget completion bash")).stdout).toContain("complete -F _sget_complete sget");
     expect(readFileSync(join(dir, "foo"), "utf8")).toBe("my first artifact\n");
 
     // Tekton bundles and OCI artifacts: pushed by another tool, signed by digest.

@@ -41,6 +41,24 @@ describe("--help", () => {
     );
   });
 
+  test("says of the groups that cosign 3.1 deprecates what it says, there and in the list", async () => {
+    const { stdout: all } = await cli(["--help"]);
+    for (const [group, instead] of [
+      ["attach", "please use oras for attaching artifacts to other artifacts in a registry"],
+      ["upload", "please use `oras blob push` for uploading artifacts to a registry"],
+      ["dockerfile", "please use `cosign verify` for each image in your Dockerfile"],
+      ["manifest", "please use `cosign verify` for each image in your Kubernetes manifest"],
+    ] as const) {
+      const words = `${group} will be removed in v4.0.0 (see https://github.com/sigstore/cosign/issues/4696). Instead, ${instead}`;
+      expect(all).toMatch(new RegExp(`^  ${group} +.*\\(deprecated\\)$`, "m"));
+      const { stdout, stderr } = await cli([group]);
+      expect(stdout).toContain(`\nDeprecated: ${words}\n`);
+      expect(stderr).toBe(`Command "${group}" is deprecated, ${words}\n`);
+      expect((await cli([group, "--compat=2"])).stderr).toBe("");
+    }
+    expect((await cli(["download"])).stderr).toBe("");
+  });
+
   test("calls the program as it was called", async () => {
     expect((await cli(["help", "version"])).stdout).toContain("cosign-ts version");
   });
