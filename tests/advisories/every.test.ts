@@ -3,8 +3,8 @@ import { readdirSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 
 /**
- * The advisories of others that a tool with keys can meet: of cosign and its libraries, of notation, of
- * the Kubernetes layers over them, of registry clients, of JavaScript's cryptography.
+ * The advisories of others that a tool with keys can meet: of cosign and its libraries, of TUF, of
+ * notation, of the Kubernetes layers over them, of registry clients, of JavaScript's cryptography.
  */
 const ADVISORIES = [
   "CVE-2022-23649",
@@ -32,6 +32,17 @@ const ADVISORIES = [
   "CVE-2023-25656",
   "CVE-2023-33958",
   "CVE-2023-33959",
+  "CVE-2026-24137",
+  "CVE-2022-29173",
+  "GHSA-3633-5h82-39pq",
+  "CVE-2024-47534",
+  "CVE-2026-23991",
+  "CVE-2026-23992",
+  "CVE-2026-24686",
+  "CVE-2021-41131",
+  "PYSEC-2020-145",
+  "PYSEC-2020-146",
+  "PYSEC-2020-147",
   "CVE-2022-47633",
   "CVE-2023-42813",
   "CVE-2025-29778",

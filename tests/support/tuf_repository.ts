@@ -168,9 +168,13 @@ export class TestTufRepository {
     signers: readonly string[] = [path.replace(/^\d+\.|\.json$/g, "")],
   ): void {
     const { signed } = JSON.parse(new TextDecoder().decode(this.file(path)));
-    edit(signed);
     const kind = signed._type as MetadataKind.Targets; // any of the four: the overloads know one each
-    this.#put(path, this.#signed(Metadata.fromJSON(kind, { signed, signatures: [] }), signers));
+    const metadata = Metadata.fromJSON(kind, { signed, signatures: [] });
+    const edited = structuredClone(signed);
+    edit(edited);
+    // What the models would refuse to read is signed all the same.
+    Object.assign(metadata.signed, { toJSON: () => edited });
+    this.#put(path, this.#signed(metadata, signers));
   }
 
   /** Serves the files on a free port of this machine, until it is disposed of. */
