@@ -11,6 +11,7 @@ export type Tool =
   | "openssl"
   | "bash"
   | "chroot"
+  | "netns"
   | "script"
   | "zsh"
   | "fish"
@@ -31,12 +32,16 @@ const HINTS: Readonly<Record<Tool, string>> = {
   hvac: "python3 -m venv ~/.cache/cosign-ts/python, then its bin/pip install hvac",
   nacl: "python3 -m venv ~/.cache/cosign-ts/python, then its bin/pip install pynacl",
   chroot: "run the tests as root on Linux, where mounts are allowed",
+  netns: "run the tests as root on Linux, where networks of one's own are allowed",
 };
 
 /** Whether the machine has `tool`. */
 export function hasTool(tool: Tool): boolean {
   if (tool === "chroot") {
     return process.getuid?.() === 0 && succeeds("unshare", ["--mount", "chroot", "/", "true"]);
+  }
+  if (tool === "netns") {
+    return process.getuid?.() === 0 && succeeds("unshare", ["--net", "true"]);
   }
   if (tool === "go") return findGo() !== undefined;
   if (tool === "moto" || tool === "hvac" || tool === "nacl") return findPython(tool) !== undefined;
