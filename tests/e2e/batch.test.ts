@@ -381,11 +381,6 @@ test(
     const cases: readonly (readonly [string, number, readonly string[]])[] = [
       ["FILE_READ", 1, ["sign", "no-such-file.yaml"]],
       ["BATCH_MANIFEST_INVALID", 2, ["sign", file("m.yaml", "version: 1\ntargets: 5\n")]],
-      [
-        "LOG_UNAVAILABLE",
-        1,
-        ["sign", file("l.yaml", `version: 1\ntargets: ["${image}"]\n`), "--key", "cosign.key"],
-      ],
       ["KEY_NOT_FOUND", 1, ["sign", good, "--key", "no.key"]],
       ["KEY_PASSWORD", 1, ["sign", good]],
       ["LEDGER_FOREIGN", 1, ["verify", good, "--ledger", foreign]],
