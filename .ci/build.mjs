@@ -5,6 +5,7 @@
 import { mkdirSync, mkdtempSync, renameSync, rmSync, statSync, utimesSync } from "node:fs";
 import { join } from "node:path";
 import { bun, root, run } from "./lib.mjs";
+import { writeNotices } from "./notices.mjs";
 import { buildPolicyModule } from "./policy.mjs";
 import "./setup.mjs";
 
@@ -33,7 +34,9 @@ const FLAGS = [
 
 const dist = join(root, "dist");
 mkdirSync(dist, { recursive: true });
-const assets = buildPolicyModule().map((path) => `--asset=${path}`);
+const policies = buildPolicyModule();
+const notices = writeNotices(policies.length > 0);
+const assets = [...policies, notices].map((path) => `--asset=${path}`);
 if (process.argv.includes("--all")) for (const target of TARGETS) build(target);
 else build();
 

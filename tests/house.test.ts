@@ -2,6 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { readdirSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { countTests, listSkipped } from "../.ci/junit.mjs";
+import { npmComponents } from "../.ci/notices.mjs";
 
 const root = dirname(import.meta.dir);
 const read = (path: string): string => readFileSync(join(root, path), "utf8");
@@ -46,6 +47,18 @@ describe("package-lock.json", () => {
       versions.filter(([name, version]) => packages[`node_modules/${name}`]?.version !== version),
     ).toEqual([]);
   });
+});
+
+test("npmComponents() has the licence of every package that the program stands on", () => {
+  const components = npmComponents();
+  const { dependencies } = JSON.parse(read("package.json"));
+  for (const [name, version] of Object.entries(dependencies)) {
+    expect(components.map((each) => each.name)).toContain(`${name} ${version}`);
+  }
+  for (const { name, text } of components) {
+    expect([name, /copyright|public domain|licen[sc]e/i.test(text)]).toEqual([name, true]);
+  }
+  expect(components.some(({ name }) => name.startsWith("typescript "))).toBe(false);
 });
 
 test("no file names the folder that the project lies in on this machine", () => {

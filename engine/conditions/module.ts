@@ -1,4 +1,4 @@
-import { statSync } from "node:fs";
+import { findAsset } from "../io/program.ts";
 
 /** CUE and OPA as `npm run build` made them of `plugins/policy/`. */
 export interface PolicyModule {
@@ -8,20 +8,9 @@ export interface PolicyModule {
   readonly support: URL;
 }
 
-/**
- * Finds the module beside a program: embedded in a compiled one, in `dist/` of the sources.
- *
- * @returns nothing when the program was built without it.
- */
+/** Finds the module beside a program. @returns nothing when the program was built without it. */
 export function findPolicyModule(program: URL): PolicyModule | undefined {
-  for (const folder of ["./", "./dist/"]) {
-    const module = new URL(`${folder}policy.wasm.gz`, program);
-    const support = new URL(`${folder}wasm_exec.js`, program);
-    if (isFile(module) && isFile(support)) return { module, support };
-  }
-  return undefined;
-}
-
-function isFile(url: URL): boolean {
-  return statSync(url, { throwIfNoEntry: false })?.isFile() === true;
+  const module = findAsset("policy.wasm.gz", program);
+  const support = findAsset("wasm_exec.js", program);
+  return module === undefined || support === undefined ? undefined : { module, support };
 }

@@ -1,3 +1,4 @@
+import { statSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { pathToFileURL } from "node:url";
 
@@ -6,6 +7,17 @@ export function programUrl(): URL {
   const file = process.argv[1];
   if (file === undefined) throw new TypeError("This program does not know its own file");
   return pathToFileURL(file);
+}
+
+/**
+ * Finds a file that `npm run build` made: embedded in a compiled program, in `dist/` beside the sources.
+ *
+ * @returns nothing when the program was built without it.
+ */
+export function findAsset(name: string, program: URL = programUrl()): URL | undefined {
+  return [new URL(`./${name}`, program), new URL(`./dist/${name}`, program)].find(
+    (url) => statSync(url, { throwIfNoEntry: false })?.isFile() === true,
+  );
 }
 
 /** How many threads the machine runs at once. */

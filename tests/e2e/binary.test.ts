@@ -2,6 +2,7 @@ import { afterAll, beforeAll, expect, test } from "bun:test";
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { npmComponents } from "../../.ci/notices.mjs";
 import { buildBinary, runBinary } from "../support/binary.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "hostile-"));
@@ -44,4 +45,26 @@ test("an unknown command is a usage error: exit code 2, nothing on stdout", asyn
   const { code, stdout, stderr } = await runBinary(["veryfi"]);
   expect({ code, stdout }).toEqual({ code: 2, stdout: "" });
   expect(stderr).not.toBe("");
+});
+
+test("version --licenses prints the notices of all that is in the binary", async () => {
+  const { code, stdout } = await runBinary(["version", "--licenses"]);
+  expect(code).toBe(0);
+  for (const { name, text } of npmComponents()) {
+    expect([name, stdout.includes(`\n${name}\n`), stdout.includes(text)]).toEqual([
+      name,
+      true,
+      true,
+    ]);
+  }
+  // CUE and OPA, and what all of it runs on.
+  for (const name of [
+    /^cuelang\.org\/go v/m,
+    /^github\.com\/open-policy-agent\/opa v/m,
+    /^Go 1\./m,
+  ]) {
+    expect(stdout).toMatch(name);
+  }
+  expect(stdout).toMatch(/^Bun \d/m);
+  expect(stdout).toContain("Redistributions in binary form must reproduce the above copyright");
 });

@@ -15,6 +15,8 @@ export interface BinaryOptions {
   readonly stdin?: string | Uint8Array;
   /** After this it is killed and `runBinary` throws. Default 30,000. */
   readonly timeoutMs?: number;
+  /** Told of the most memory that it had at once, in bytes. */
+  readonly onPeak?: (bytes: number) => void;
 }
 
 /** What a run of the binary came to. */
@@ -22,8 +24,6 @@ export interface BinaryResult {
   readonly code: number;
   readonly stdout: string;
   readonly stderr: string;
-  /** The most memory that it had at once. */
-  readonly peakBytes: number;
 }
 
 /** A running binary. Who started it ends it. */
@@ -64,7 +64,8 @@ export async function runBinary(
         `"cosign-ts ${argv.join(" ")}" ended by ${child.signalCode} (limit ${timeoutMs} ms)\n${stdout}${stderr}`,
       );
     }
-    return { code, stdout, stderr, peakBytes: child.resourceUsage()?.maxRSS ?? 0 };
+    options.onPeak?.(child.resourceUsage()?.maxRSS ?? 0);
+    return { code, stdout, stderr };
   } finally {
     rmSync(home, { recursive: true, force: true });
   }
@@ -123,6 +124,7 @@ function isFresh(): boolean {
     "package.json",
     "package-lock.json",
     ".ci/build.mjs",
+    ".ci/notices.mjs",
     ".ci/policy.mjs",
   ];
   return [...sources, ...others.map((path) => join(root, path))].every(

@@ -1,17 +1,31 @@
+import { readFileSync } from "node:fs";
+import { CosignError } from "../../model/errors.ts";
 import type { CommandFunction, World } from "../command.ts";
 import type { VERSION_FLAGS } from "../flags/other.ts";
 import { VERSION } from "../version.ts";
 
 /** `version`: what this program is, line by line or as JSON. */
-export const versionCommand: CommandFunction<typeof VERSION_FLAGS> = ({
+export const versionCommand: CommandFunction<typeof VERSION_FLAGS> = async ({
   flags,
   stdout,
   runtime,
 }) => {
   const facts = factsOf(runtime);
-  stdout.write(`${flags.json ? JSON.stringify(facts, undefined, 2) : versionText(runtime)}\n`);
-  return Promise.resolve(0);
+  if (flags.licenses) stdout.write(await readNotices());
+  else stdout.write(`${flags.json ? JSON.stringify(facts, undefined, 2) : versionText(runtime)}\n`);
+  return 0;
 };
+
+async function readNotices(): Promise<Uint8Array> {
+  const { findAsset } = await import("../../io/program.ts");
+  const notices = findAsset("THIRD_PARTY_NOTICES");
+  if (notices === undefined) {
+    throw new CosignError("FILE_READ", "Cannot read licences: they are gathered by the build", {
+      hint: "Run npm run build, or read the packages' own files in node_modules",
+    });
+  }
+  return new Uint8Array(readFileSync(notices));
+}
 
 /** What `version` prints without flags, but for the end of its last line. */
 export function versionText(runtime: World["runtime"]): string {

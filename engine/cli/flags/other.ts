@@ -20,7 +20,10 @@ export const REGISTRY_SERVE_FLAGS = {
 } as const;
 
 /** The flags of `version`. */
-export const VERSION_FLAGS = { json: { type: "bool", brief: "print JSON" } } as const;
+export const VERSION_FLAGS = {
+  json: { type: "bool", brief: "print JSON" },
+  licenses: { type: "bool", brief: "print the licences of the software of others that is in here" },
+} as const;
 
 /** The flags of `env`. */
 export const ENV_FLAGS = {
