@@ -65,7 +65,7 @@ async function unshared(
     new Response(child.stderr).text(),
     child.exited,
   ]);
-  return { code, stdout, stderr, peakBytes: 0 };
+  return { code, stdout, stderr };
 }
 
 describe("the binary and a TUF repository", () => {
