@@ -42,7 +42,7 @@ async function runThread(): Promise<void> {
     await (await import("./engine/conditions/evaluator_thread.ts")).runEvaluator(workerData);
   } else {
     const { runWorker } = await import("./engine/batch/worker.ts");
-    runWorker(async () => await (await pluginTable()).artifactHandlers());
+    runWorker(pluginTable);
   }
 }
 

@@ -16,5 +16,7 @@ export const LINKS: Readonly<Record<string, () => Promise<PluginModule>>> = {
   kubernetes: async () => (await import("./kubernetes/mod.ts")).plugin,
   gitlab: async () => (await import("./gitlab/mod.ts")).plugin,
   github: async () => (await import("./github/mod.ts")).plugin,
+  "registry-azure": async () => (await import("./registry-azure/mod.ts")).plugin,
+  "registry-alibaba": async () => (await import("./registry-alibaba/mod.ts")).plugin,
   "artifacts-wasm": async () => (await import("./artifacts-wasm/mod.ts")).plugin,
 };

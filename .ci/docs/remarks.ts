@@ -41,7 +41,6 @@ export const INSTEAD: Readonly<Record<string, string>> = {
   "enforce-sct": byKey(),
   "experimental-oci11": "referrers in the bundle format are found without it",
   "issue-certificate": "leave it out: the key alone signs",
-  "k8s-keychain": "`login`, a credential helper in `config.json`, or `--registry-token`",
   "rfc3161-timestamp": "leave it out, and verify with `--key`",
   sct: byKey(),
   "signing-config": "`--tlog-upload=false` signs without services",

@@ -8,6 +8,8 @@ import { type KeyHost, makeKeyRing } from "../keys/key_ring.ts";
 import type { Job } from "../model/job.ts";
 import type { Verdict } from "../model/verdict.ts";
 import type { ArtifactHandler } from "../plugin_host/contract.ts";
+import { cloudLogin } from "../plugin_host/registry_login.ts";
+import type { PluginTable } from "../plugin_host/table.ts";
 import { openRegistry } from "../registry/client.ts";
 import { openVouching } from "../sign/open_vouching.ts";
 import { Slots } from "./_slots.ts";
@@ -25,11 +27,13 @@ export interface ThreadServices {
   readonly signal: AbortSignal;
   readonly env: Environment;
   readonly artifactHandlers: () => Promise<readonly ArtifactHandler[]>;
+  /** Finds who logs in to a registry. Absent: nobody does. */
+  readonly registryLogin?: PluginTable["registryLogin"];
 }
 
 /** Makes what runs jobs in the calling thread, `setup.jobsPerThread` at once. */
 export function openThread(setup: RunSetup, services: ThreadServices): RunOne {
-  const { shared, keyHost, signal, env, artifactHandlers } = services;
+  const { shared, keyHost, signal, env, artifactHandlers, registryLogin } = services;
   const slots = new Slots(setup.jobsPerThread);
   const budgets = new Budgets(setup.budgets, setup.threads);
   const { userAgent, verbose } = setup.registry;
@@ -37,7 +41,14 @@ export function openThread(setup: RunSetup, services: ThreadServices): RunOne {
   const trustedRoot =
     setup.trustedRoot === undefined ? undefined : parseTrustedRoot(setup.trustedRoot);
   const context: JobContext = {
-    registry: openRegistry(setup.registry, { shared, budgets, env }),
+    registry: openRegistry(setup.registry, {
+      shared,
+      budgets,
+      env,
+      ...(registryLogin === undefined
+        ? {}
+        : { cloudLogin: cloudLogin(registryLogin, { env, http, budgets }) }),
+    }),
     keys: makeKeyRing(setup.keys, keyHost),
     ...(trustedRoot === undefined ? {} : { trustedRoot }),
     ...(trustedRoot === undefined || setup.vouching === undefined

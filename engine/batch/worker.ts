@@ -4,10 +4,11 @@ import { trustedRoots } from "../io/certificates.ts";
 import type { Shared } from "../io/shared.ts";
 import type { KeyHost } from "../keys/key_ring.ts";
 import { errorFromReport } from "../model/errors.ts";
+import type { PluginTable } from "../plugin_host/table.ts";
 import { BrokeredShared } from "./brokered_shared.ts";
 import { type FromWorker, Outbox, type ToWorker } from "./messages.ts";
 import { PROTOCOL, type RunSetup } from "./run_setup.ts";
-import { openThread, type RunOne, type ThreadServices } from "./thread.ts";
+import { openThread, type RunOne } from "./thread.ts";
 
 /** What a worker's jobs are run with. */
 export interface WorkerServices {
@@ -19,13 +20,19 @@ export interface WorkerServices {
 /**
  * The worker's side of a batch: runs what the main thread sends until it is terminated.
  *
- * @param artifactHandlers Loads who knows kinds of artifacts.
+ * @param plugins Which there are: loaded when somebody asks.
  */
-export function runWorker(artifactHandlers: ThreadServices["artifactHandlers"]): void {
+export function runWorker(plugins: () => Promise<PluginTable>): void {
   if (parentPort === null) throw new TypeError("A worker runs in a thread of its own");
   serveJobs(
     parentPort,
-    (setup, services) => openThread(setup as RunSetup, { ...services, env, artifactHandlers }), // given by the pool
+    (setup, services) =>
+      openThread(setup as RunSetup, {
+        ...services,
+        env,
+        artifactHandlers: async () => await (await plugins()).artifactHandlers(),
+        registryLogin: async (host) => await (await plugins()).registryLogin(host),
+      }), // given by the pool
   );
 }
 

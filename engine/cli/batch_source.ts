@@ -24,11 +24,11 @@ import { LocalShared } from "../io/shared.ts";
 import { KEYLESS, type RunKey } from "../keys/key_ring.ts";
 import type { WantedDemand } from "../model/policy.ts";
 import type { UserPlugins } from "../plugin_host/table.ts";
-import { openRegistry } from "../registry/client.ts";
 import type { Registry } from "../registry/session.ts";
 import type { BatchCall, BatchTrust } from "./batch_call.ts";
 import type { World } from "./command.ts";
 import { namedGeneration } from "./generation.ts";
+import { openListing } from "./open_listing.ts";
 import { usage } from "./parse.ts";
 import { printableLine } from "./printable.ts";
 
@@ -123,10 +123,9 @@ export async function dryRun(
   source: Source,
   { call, flags, registry }: BatchCall,
 ): Promise<number> {
-  const listing = openRegistry(registry, {
+  const listing = openListing(registry, call, {
     shared: new LocalShared(),
     budgets: new Budgets(createBudgetMemory(), 1),
-    env: call.env,
   });
   const counts = { targets: 0, faults: 0 };
   for await (const item of source.plan(

@@ -7,9 +7,9 @@ import { Budgets, createBudgetMemory } from "../io/budget.ts";
 import { processorCount, programUrl } from "../io/program.ts";
 import { LocalShared } from "../io/shared.ts";
 import type { ErrorReport } from "../model/errors.ts";
-import { openRegistry } from "../registry/client.ts";
 import type { BatchCall, BatchKeys } from "./batch_call.ts";
 import { contextOf, pluginsOf, type Source } from "./batch_source.ts";
+import { openListing } from "./open_listing.ts";
 
 /** Jobs given to a worker beyond those it works on: the places of jobs that pause are lent to them. */
 const LENT_PLACES = 4;
@@ -62,10 +62,9 @@ export class BatchResources {
     });
     this.#pool = pool;
     pool.start();
-    const listing = openRegistry(registry, {
+    const listing = openListing(registry, call, {
       shared: broker.shared,
       budgets: new Budgets(setup.budgets, threads),
-      env: call.env,
     });
     return {
       plan: (signal) => source.plan(contextOf(flags, { ...signers, ...trust }, listing, signal)),

@@ -42,6 +42,7 @@ export function openOneByOne(setup: OneByOneSetup, world: World, keyHost: KeyHos
       signal: interruption.signal,
       env: world.env,
       artifactHandlers: async () => await (await world.plugins()).artifactHandlers(),
+      registryLogin: async (host) => await (await world.plugins()).registryLogin(host),
     },
   );
   return { run, [Symbol.dispose]: stopListening };

@@ -6,12 +6,12 @@ import { LocalShared } from "../io/shared.ts";
 import { pause } from "../io/wait.ts";
 import { CosignError } from "../model/errors.ts";
 import type { Subject } from "../model/subject.ts";
-import { openRegistry } from "../registry/client.ts";
 import type { World } from "./command.ts";
 import { conventionsOf } from "./conventions.ts";
 import type { FlagValues } from "./flag.ts";
 import type { IMAGE_FLAGS } from "./flags/artifacts.ts";
 import type { GLOBAL_FLAGS } from "./flags/global.ts";
+import { openListing } from "./open_listing.ts";
 import { registryOptions } from "./registry_options.ts";
 
 /** What a command that goes straight to registries works with, until it is disposed of. */
@@ -38,10 +38,9 @@ export async function openArtifacts(
   const { flags, env, stderr } = call;
   const options = await registryOptions(flags, call.runtime.platform);
   const conventions = conventionsOf(flags, env, new Date(), stderr);
-  const registry = openRegistry(options, {
+  const registry = openListing(options, call, {
     shared: new LocalShared(),
     budgets: new Budgets(createBudgetMemory(), 1),
-    env,
   });
   const stores = openStores(registry, conventions, { requests: 0 });
   const controller = new AbortController();

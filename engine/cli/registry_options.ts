@@ -35,6 +35,7 @@ export async function registryOptions(
     allowInsecure: flags["allow-insecure-registry"],
     userAgent: userAgent(platform),
     verbose: flags.verbose,
+    ...(flags["k8s-keychain"] ? { cloudLogin: true } : {}),
     ...(username === undefined || password === undefined ? {} : { username, password }),
     ...(token === undefined ? {} : { token }),
     ...(serverName === undefined ? {} : { serverName }),

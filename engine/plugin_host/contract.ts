@@ -48,6 +48,8 @@ export interface PluginRequest {
   readonly signal?: AbortSignal;
   /** What the service's own configuration says of certificates (`VAULT_CACERT`, a kubeconfig). */
   readonly tls?: TlsOptions;
+  /** Past every proxy: for what only answers in this machine's own network. Default false. */
+  readonly direct?: boolean;
   /** Time without an answer, and later without another byte of it, in milliseconds. Default 20,000. */
   readonly timeoutMs?: number;
   /**
@@ -272,10 +274,38 @@ export interface ArtifactHandler {
   ): ComposedArtifact;
 }
 
+/** What shows a registry who we are. */
+export type RegistryCredentials =
+  | { readonly kind: "basic"; readonly username: string; readonly password: string }
+  /** An OAuth 2 refresh token: only the registry's token server gets it. */
+  | { readonly kind: "identity"; readonly token: string };
+
+/** Credentials, and how long they hold. */
+export interface RegistryAccess {
+  readonly credentials: RegistryCredentials;
+  /** When they are not used any more, in milliseconds since the epoch. Default: they hold for the run. */
+  readonly expiresAtMs?: number;
+}
+
+/** Logs in to the registries of one cloud, whose names the plugin's declaration has. */
+export interface RegistryLogin {
+  /**
+   * Asked once a registry and run, and again when what it answered is over.
+   *
+   * @param host One of the declared names, with a port or without.
+   * @returns Nothing when the environment has nobody to log in as, or the name is none of the cloud's after
+   * all: then the registry is asked as anybody asks it.
+   * @throws {CosignError} `KEY_SERVICE_…`, `KEY_DENIED` when there is somebody, and the cloud refuses him.
+   */
+  logIn(host: string, context: PluginContext): Promise<RegistryAccess | undefined>;
+}
+
 /** What the `mod.ts` of a plugin's folder exports as `plugin`: code for all that it declares. */
 export interface PluginModule {
   /** Providers by the schemes of their key URIs. */
   readonly keys?: Readonly<Record<string, KeyProvider>>;
   /** Handlers by their kinds. */
   readonly artifacts?: Readonly<Record<string, ArtifactHandler>>;
+  /** For all the registries that it declares. */
+  readonly registries?: RegistryLogin;
 }

@@ -12,6 +12,8 @@ interface DeclarationBase {
     readonly key?: readonly string[] | undefined;
     /** Kinds of artifacts. */
     readonly artifact?: readonly string[] | undefined;
+    /** Names of registries that it can log in to; `*` stands for one label: `*.gcr.io`. */
+    readonly registry?: readonly string[] | undefined;
   };
   /** The environment variables that it may see beside those every program needs; `*` for any end of a name. */
   readonly env?: readonly string[] | undefined;
@@ -43,6 +45,13 @@ const MAX_TIMEOUT_SECONDS = 3600; // somebody may have to touch a token, and not
 
 const name = v.pipe(v.string(), v.regex(/^[a-z0-9][a-z0-9-]{0,63}$/, "is no plugin name"));
 const scheme = v.pipe(v.string(), v.regex(/^[a-z][a-z0-9+.-]{0,31}$/, "is no scheme or kind"));
+const registry = v.pipe(
+  v.string(),
+  v.regex(
+    /^(?:(?:\*|[a-z0-9-]+)\.)+[a-z0-9-]+\.[a-z]+$|^[a-z0-9-]+\.[a-z]+$/,
+    "is no name of registries",
+  ),
+);
 const variable = v.pipe(v.string(), v.regex(/^(?:\w+\*?|\*)$/, "is no name of a variable"));
 const program = v.pipe(
   v.string(),
@@ -70,6 +79,7 @@ const declaration: v.GenericSchema<unknown, PluginDeclaration> = v.variant("sour
     provides: v.strictObject({
       key: v.optional(v.array(scheme)),
       artifact: v.optional(v.array(scheme)),
+      registry: v.optional(v.array(registry)),
     }),
     env,
     source: v.picklist(["engine", "builtin", "planned"]),

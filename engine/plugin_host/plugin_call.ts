@@ -42,7 +42,10 @@ const TIMEOUT_MS = 120_000;
 const MAX_FILE_BYTES = 1024 * 1024; // tokens, kubeconfigs, service accounts: the largest have some KB
 
 /** Makes the caller of a plugin, for one run. */
-export function pluginCaller({ plugin, env }: KeyBackend, world: PluginWorld): PluginCaller {
+export function pluginCaller(
+  { plugin, env }: Pick<KeyBackend, "plugin" | "env">,
+  world: PluginWorld,
+): PluginCaller {
   const secrets = new Secrets();
   const visible = pluginEnvironment(world.env, env);
   secrets.addEnvironment(visible);
@@ -108,7 +111,7 @@ function struck(error: unknown, plugin: string, secrets: Secrets): CosignError {
 function tooSlow(plugin: string, timeoutMs: number): CosignError {
   return new CosignError(
     "KEY_SERVICE_UNAVAILABLE",
-    `Cannot use the key: plugin "${plugin}" was not done after ${timeoutMs} ms`,
+    `Plugin "${plugin}" was not done after ${timeoutMs} ms`,
     { hint: "Check that its service or program answers; --timeout gives it more time" },
   );
 }

@@ -116,7 +116,7 @@ async function tryOnce(
 
 async function exchange(
   url: string,
-  { method = "GET", headers, body, tls, timeoutMs = TIMEOUT_MS }: PluginRequest,
+  { method = "GET", headers, body, tls, direct, timeoutMs = TIMEOUT_MS }: PluginRequest,
   signal: AbortSignal,
   http: HttpClient,
 ): Promise<PluginAnswer> {
@@ -128,6 +128,7 @@ async function exchange(
     ...(headers === undefined ? {} : { headers }),
     ...(body === undefined ? {} : { body: typeof body === "string" ? utf8(body) : body }),
     ...(tls === undefined ? {} : { tls }),
+    ...(direct === undefined ? {} : { direct }),
   });
   const { status } = response;
   return { status, headers: response.headers, body: await readBody(response, MAX_BODY_BYTES) };

@@ -1,6 +1,6 @@
 import { findProgram, findPrograms } from "../io/find_program.ts";
 import { CosignError } from "../model/errors.ts";
-import type { ArtifactHandler, KeyProvider, PluginModule } from "./contract.ts";
+import type { ArtifactHandler, KeyProvider, PluginModule, RegistryLogin } from "./contract.ts";
 import type { PluginDeclaration, ProcessDeclaration } from "./manifest.ts";
 import type { KeyBackend } from "./plugin_call.ts";
 
@@ -22,12 +22,21 @@ export interface ForeignPlugins {
 }
 
 /** What a plugin can provide. */
-export type Provision = "key" | "artifact";
+export type Provision = "key" | "artifact" | "registry";
+
+/** Who logs in to a registry. */
+export interface RegistryBackend {
+  /** The plugin's name. */
+  readonly plugin: string;
+  readonly login: RegistryLogin;
+  /** The variables that the plugin may see. */
+  readonly env: readonly string[];
+}
 
 /** One scheme or kind, and who has it. */
 export interface PluginEntry {
   readonly provides: Provision;
-  /** The scheme of key URIs, or the kind of artifacts. */
+  /** The scheme of key URIs, the kind of artifacts, or the names of registries. */
   readonly name: string;
   readonly plugin: string;
   readonly source: PluginDeclaration["source"];
@@ -59,6 +68,12 @@ export interface PluginTable {
   artifactHandler(kind: string): Promise<ArtifactHandler | undefined>;
   /** The handlers of all kinds that plugins have: loads them all. */
   artifactHandlers(): Promise<readonly ArtifactHandler[]>;
+  /**
+   * Who logs in to a registry; nothing when it is none that anybody declares. Only its plugin is loaded.
+   *
+   * @param host Its name, with a port or without: compared whole, label by label.
+   */
+  registryLogin(host: string): Promise<RegistryBackend | undefined>;
 }
 
 /** Programs of plugins are called so, as cosign calls them: `sigstore-kms-SCHEME`. */
@@ -71,6 +86,7 @@ const SCHEME_ON_PATH = /^[a-z0-9][a-z0-9-]*$/;
 const ENGINE_HAS: Readonly<Record<Provision, ReadonlySet<string>>> = {
   key: new Set(["file", "env", "http", "https"]),
   artifact: new Set(["image", "index", "artifact", "blob", "in-toto"]),
+  registry: new Set(),
 };
 
 /**
@@ -138,6 +154,17 @@ export function makePluginTable(
       const found = await Promise.all(kinds.map(({ name }) => artifactHandler(name)));
       return found.filter((handler) => handler !== undefined);
     },
+    registryLogin: async (host) => {
+      const claim = [...byName.values()].find(
+        ({ entry }) =>
+          entry.provides === "registry" && entry.available && isNamed(host, entry.name),
+      );
+      if (claim === undefined) return undefined;
+      const { name: plugin, env = [] } = claim.declaration;
+      const login = (await links[plugin]?.())?.registries;
+      if (login !== undefined) return { plugin, env, login };
+      throw new TypeError(`The plugin that declares "${claim.entry.name}" has no code for it`);
+    },
   };
 }
 
@@ -152,7 +179,7 @@ function claimsOf(
   links: PluginLinks,
 ): readonly Claim[] {
   const { name: plugin, source, provides } = declaration;
-  return (["key", "artifact"] as const).flatMap((kind) =>
+  return (["key", "artifact", "registry"] as const).flatMap((kind) =>
     (provides[kind] ?? []).map((name) => ({
       declaration,
       entry: {
@@ -184,6 +211,18 @@ function isAvailable(
     case "planned":
       return false;
   }
+}
+
+/** Whether `pattern` names a registry: whole, and `*` no more than one label of it. Names have no case. */
+function isNamed(host: string, pattern: string): boolean {
+  const labels = host.toLowerCase().replace(/:\d+$/, "").split(".");
+  const wanted = pattern.split(".");
+  return (
+    labels.length === wanted.length &&
+    wanted.every((label, at) =>
+      label === "*" ? /^[a-z0-9_-]+$/.test(labels[at] ?? "") : label === labels[at],
+    )
+  );
 }
 
 async function programOf(declaration: ProcessDeclaration): Promise<KeyProvider> {
@@ -236,7 +275,7 @@ function claimedTwice(entry: PluginEntry, other: PluginEntry): CosignError {
 function unavailablePlugin(entry: PluginEntry): CosignError {
   return new CosignError(
     "PLUGIN_UNAVAILABLE",
-    `Cannot use ${nounOf(entry.provides)} "${entry.name}": plugin "${entry.plugin}" is not available in this version`,
+    `Cannot use ${NOUNS[entry.provides]} "${entry.name}": plugin "${entry.plugin}" is not available in this version`,
   );
 }
 
@@ -260,11 +299,13 @@ function unknownPlugin(
     provides === "key" ? `: loading URL: unrecognized scheme: ${name.slice(0, 80)}://` : "";
   return new CosignError(
     "PLUGIN_UNKNOWN",
-    `No plugin provides ${nounOf(provides)} ${shown}${said}`,
+    `No plugin provides ${NOUNS[provides]} ${shown}${said}`,
     { hint },
   );
 }
 
-function nounOf(provides: Provision): string {
-  return provides === "key" ? "key scheme" : "artifact kind";
-}
+const NOUNS: Readonly<Record<Provision, string>> = {
+  key: "key scheme",
+  artifact: "artifact kind",
+  registry: "registry",
+};

@@ -77,11 +77,36 @@ export class Authority {
   }
 
   async #credentials(question: Question): Promise<Credentials | undefined> {
-    const { username, password, token } = this.#options;
+    const { username, password, token, cloudLogin } = this.#options;
+    if (cloudLogin === true) {
+      return (await this.#kept(question)) ?? (await this.#logIn(question.signal));
+    }
     if (username !== undefined && password !== undefined) {
       return { kind: "basic", username, password };
     }
     if (token !== undefined) return { kind: "bearer", token };
+    return await this.#kept(question);
+  }
+
+  /** By the cloud whose registry it is: once for all threads, as long as it holds. */
+  async #logIn(signal: AbortSignal | undefined): Promise<Credentials | undefined> {
+    const { cloudLogin: logIn, shared } = this.#services;
+    if (logIn === undefined) return undefined;
+    const found = await shared.once<Credentials | null>(
+      `login:${this.#host}`,
+      async () => {
+        const access = await logIn(this.#host, signal);
+        const { expiresAtMs } = access ?? {};
+        const value = access?.credentials ?? null;
+        return { value, ...(expiresAtMs === undefined ? {} : { expiresAtMs }) };
+      },
+      signal,
+    );
+    return found ?? undefined;
+  }
+
+  /** What docker and podman keep. */
+  async #kept(question: Question): Promise<Credentials | undefined> {
     const repository = /^repository:([^:]+):/.exec(question.scope)?.[1] ?? "";
     if (!this.#found.has(repository)) {
       this.#files ??= readCredentialFiles(this.#services.env);

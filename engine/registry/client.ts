@@ -7,6 +7,7 @@ import type { Shared } from "../io/shared.ts";
 import type { Digest } from "../model/digest.ts";
 import { CosignError } from "../model/errors.ts";
 import type { Repository } from "../model/reference.ts";
+import type { CloudLogin } from "../plugin_host/registry_login.ts";
 import { streamBlob, writeBlobFrom } from "./blob_stream.ts";
 import { KnownBlobs, readBlob, writeBlob } from "./blobs.ts";
 import { RegistryHost } from "./host.ts";
@@ -28,6 +29,8 @@ export interface RegistryServices {
   readonly shared: Shared;
   readonly budgets: Budgets;
   readonly env: Environment;
+  /** Asked where the options want it. Absent: there are no clouds. */
+  readonly cloudLogin?: CloudLogin;
 }
 
 /** What this thread knows of one registry. */

@@ -2,6 +2,7 @@ import type { Budgets } from "../io/budget.ts";
 import type { Environment } from "../io/env.ts";
 import type { HttpClient, HttpRequest, TlsOptions } from "../io/http.ts";
 import type { Shared } from "../io/shared.ts";
+import type { CloudLogin } from "../plugin_host/registry_login.ts";
 import type { Reply } from "./reply.ts";
 import type { RegistryOptions, RequestMeter } from "./session.ts";
 
@@ -39,6 +40,8 @@ export interface HostServices {
   readonly shared: Shared;
   readonly budgets: Budgets;
   readonly env: Environment;
+  /** Asked where the options want it. Absent: there are no clouds. */
+  readonly cloudLogin?: CloudLogin;
   readonly http: HttpClient;
 }
 

@@ -9,6 +9,8 @@ export interface RegistryOptions {
   readonly allowInsecure: boolean;
   readonly username?: string;
   readonly password?: string;
+  /** `--k8s-keychain`: what docker and podman keep, then the clouds' own ways to log in, and nothing else. */
+  readonly cloudLogin?: boolean;
   /** `--registry-token`. */
   readonly token?: string;
   /** PEM, not paths. */

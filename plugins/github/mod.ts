@@ -1,5 +1,6 @@
 import type { KeyProvider, PluginModule } from "../../engine/plugin_host/contract.ts";
 import { openGitHub } from "./client.ts";
+import { ghcr } from "./registry.ts";
 import { sealBox } from "./sealed_box.ts";
 
 const NEVER_BACK =
@@ -27,4 +28,4 @@ const github: KeyProvider = {
 };
 
 /** Key pairs in the secrets of GitHub Actions: they can be put there, and never be read again. */
-export const plugin: PluginModule = { keys: { github } };
+export const plugin: PluginModule = { keys: { github }, registries: ghcr };

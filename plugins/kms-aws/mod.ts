@@ -11,6 +11,7 @@ import {
 import { type Kms, openKms } from "./client.ts";
 import { parseAwsUri } from "./key_uri.ts";
 import { type AwsKey, createKey, readKey, signDigest } from "./keys.ts";
+import { ecr } from "./registries.ts";
 
 async function publicKey(uri: string, context: PluginContext): Promise<BackendKey> {
   const name = parseAwsUri(uri);
@@ -67,4 +68,4 @@ async function readExisting(
 const awskms: KeyProvider = { publicKey, open, create };
 
 /** Keys of the AWS Key Management Service. */
-export const plugin: PluginModule = { keys: { awskms } };
+export const plugin: PluginModule = { keys: { awskms }, registries: ecr };

@@ -10,6 +10,7 @@ import {
 import { openKms } from "./client.ts";
 import { createKey, hasKey } from "./create.ts";
 import { parseGcpUri } from "./key_uri.ts";
+import { googleRegistries } from "./registries.ts";
 import { readFirstVersion, readVersion, signWith } from "./versions.ts";
 
 async function publicKey(uri: string, context: PluginContext): Promise<BackendKey> {
@@ -53,4 +54,4 @@ async function create(
 const gcpkms: KeyProvider = { publicKey, open, create };
 
 /** Keys of Google Cloud KMS. */
-export const plugin: PluginModule = { keys: { gcpkms } };
+export const plugin: PluginModule = { keys: { gcpkms }, registries: googleRegistries };

@@ -7,8 +7,8 @@ export const REGISTRY_FLAGS = {
   },
   "k8s-keychain": {
     type: "bool",
-    support: "later",
-    brief: "take credentials from the Kubernetes keychain",
+    brief:
+      "log in as docker is, else as the cloud lets us: Google, ECR, ACR, Alibaba Cloud, ghcr.io",
   },
   "registry-username": {
     type: "text",

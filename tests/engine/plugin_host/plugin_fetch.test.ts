@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { Budgets, createBudgetMemory } from "../../../engine/io/budget.ts";
 import type { CosignError } from "../../../engine/model/errors.ts";
-import type { KeyProvider, PluginContext } from "../../../engine/plugin_host/contract.ts";
+import type { PluginContext } from "../../../engine/plugin_host/contract.ts";
 import { pluginCaller } from "../../../engine/plugin_host/plugin_call.ts";
 import { pluginWorld } from "../../support/plugin_world.ts";
 
@@ -44,12 +44,11 @@ async function asPlugin<T>(
 ): Promise<Called<T>> {
   requests = [];
   const pausesMs: number[] = [];
-  const provider: KeyProvider = {};
   const sleep = async (ms: number) => {
     pausesMs.push(ms);
   };
   const world = pluginWorld({ env, retry: { sleep }, timeoutMs: 20_000 });
-  const caller = pluginCaller({ plugin: "acme", provider, env: ["ACME_*"] }, world);
+  const caller = pluginCaller({ plugin: "acme", env: ["ACME_*"] }, world);
   try {
     const result = await caller.call((context) =>
       work(context, `http://127.0.0.1:${server.port}/`),
@@ -200,16 +199,16 @@ describe("what a plugin throws", () => {
 describe("pluginCaller()", () => {
   test("ends a plugin that does not listen", async () => {
     const world = pluginWorld({ timeoutMs: 50 });
-    const caller = pluginCaller({ plugin: "acme", provider: {}, env: [] }, world);
+    const caller = pluginCaller({ plugin: "acme", env: [] }, world);
     const error = await caller.call(() => new Promise(() => {})).catch((thrown) => thrown);
     expect(error).toMatchObject({
       code: "KEY_SERVICE_UNAVAILABLE",
-      message: 'Cannot use the key: plugin "acme" was not done after 50 ms',
+      message: 'Plugin "acme" was not done after 50 ms',
     });
   });
 
   test("ends when the asker does", async () => {
-    const caller = pluginCaller({ plugin: "acme", provider: {}, env: [] }, pluginWorld());
+    const caller = pluginCaller({ plugin: "acme", env: [] }, pluginWorld());
     const error = await caller
       .call(() => new Promise(() => {}), AbortSignal.timeout(20))
       .catch((thrown) => thrown);
@@ -257,7 +256,7 @@ describe("the budgets of services", () => {
       budgets: new Budgets(createBudgetMemory(), 1, clock),
       retry: { sleep },
     });
-    const caller = pluginCaller({ plugin: "acme", provider: {}, env: [] }, world);
+    const caller = pluginCaller({ plugin: "acme", env: [] }, world);
     const ask = (port: number | undefined) =>
       caller.call(({ fetch }) => fetch(`http://127.0.0.1:${port}/`), stop.signal);
     const waiting = Promise.allSettled(Array.from({ length: 40 }, () => ask(busy.port)));

@@ -161,6 +161,49 @@ describe("makePluginTable()", () => {
 });
 
 describe("the plugins of this repository", () => {
+  test("are asked for the registries of their clouds only, by whole names", async () => {
+    const table = makePluginTable(declarations, LINKS);
+    const nobody = undefined;
+    for (const [host, plugin] of [
+      ["gcr.io", "kms-gcp"],
+      ["eu.gcr.io", "kms-gcp"],
+      ["EU.GCR.IO", "kms-gcp"],
+      ["europe-docker.pkg.dev:443", "kms-gcp"],
+      ["123456789012.dkr.ecr.eu-west-1.amazonaws.com", "kms-aws"],
+      ["123456789012.dkr.ecr.cn-north-1.amazonaws.com.cn", "kms-aws"],
+      ["123456789012.dkr.ecr-fips.us-gov-west-1.amazonaws.com", "kms-aws"],
+      ["123456789012.dkr-ecr.eu-west-1.on.aws", "kms-aws"],
+      ["public.ecr.aws", "kms-aws"],
+      ["team.azurecr.io", "registry-azure"],
+      ["team.azurecr.cn", "registry-azure"],
+      ["registry.cn-hangzhou.aliyuncs.com", "registry-alibaba"],
+      ["team-registry.cn-hangzhou.cr.aliyuncs.com", "registry-alibaba"],
+      ["ghcr.io", "github"],
+      ["gcr.io.evil.example", nobody],
+      ["evilgcr.io", nobody],
+      ["pkg.dev", nobody],
+      ["a.b.pkg.dev", nobody],
+      [".pkg.dev", nobody],
+      ["evil.example/gcr.io", nobody],
+      ["gcr.io@evil.example", nobody],
+      ["x%2e.gcr.io", nobody],
+      ["gcr.io.", nobody],
+      ["123456789012.dkr.ecr.eu-west-1.amazonaws.com.evil.example", nobody],
+      ["123456789012.dkr.ecr.eu-west-1.amazonaws.comevil", nobody],
+      ["team.azurecr.io.evil.example", nobody],
+      ["azurecr.io", nobody],
+      ["registry.cn-hangzhou.aliyuncs.com.evil.example", nobody],
+      ["ghcr.io.evil.example", nobody],
+      ["my.ghcr.io", nobody],
+      ["xghcr.io", nobody],
+      ["docker.io", nobody],
+      ["127.0.0.1:5000", nobody],
+      ["localhost", nobody],
+    ] as const) {
+      expect([host, (await table.registryLogin(host))?.plugin]).toEqual([host, plugin]);
+    }
+  });
+
   test("provide every key scheme and every kind of artifact that users know", () => {
     const names = (provides: string) =>
       makePluginTable(declarations, LINKS)
@@ -209,6 +252,10 @@ describe("the plugins of this repository", () => {
       expect(Object.keys(module?.artifacts ?? {}).sort()).toEqual(
         [...(provides.artifact ?? [])].sort(),
       );
+      expect([name, module?.registries !== undefined]).toEqual([
+        name,
+        provides.registry !== undefined,
+      ]);
     }
   });
 });
