@@ -72,12 +72,10 @@ async function askPrivate(
 }
 
 async function askPublic(context: PluginContext): Promise<EcrToken | undefined> {
-  const { ECRPUBLICClient, GetAuthorizationTokenCommand } = await import(
-    "@aws-sdk/client-ecr-public"
-  );
+  const sdk = await import("@aws-sdk/client-ecr-public");
   const requestHandler = sdkTransport(context);
-  const client = new ECRPUBLICClient({ region: PUBLIC_REGION, requestHandler, maxAttempts: 1 });
-  const command = new GetAuthorizationTokenCommand({});
+  const client = new sdk.ECRPUBLICClient({ region: PUBLIC_REGION, requestHandler, maxAttempts: 1 });
+  const command = new sdk.GetAuthorizationTokenCommand({});
   const { authorizationData } = await client.send(command, { abortSignal: context.signal });
   return authorizationData;
 }
