@@ -8,6 +8,8 @@ export interface MetadataFacts {
   readonly expires: Date;
 }
 
+/** Of a `root.json`, as tuf-js and go-tuf have it: Sigstore's has 6 KB. */
+export const MAX_ROOT_BYTES = 512_000;
 const MAX_SIGNATURES = 64; // Sigstore's root has 9
 
 /**

@@ -7,6 +7,7 @@ import { readFileBytes } from "../io/files.ts";
 import { parseUtf8 } from "../model/bytes.ts";
 import { CosignError, describeError, hasCode } from "../model/errors.ts";
 import { embeddedRoot, SIGSTORE_MIRROR, STAGING_MIRROR } from "./embedded.ts";
+import { MAX_ROOT_BYTES } from "./tuf_metadata.ts";
 
 /** Which TUF repository a run believes, and where it keeps what it fetched. */
 export interface TufPlace {
@@ -18,8 +19,6 @@ export interface TufPlace {
   readonly directory?: string;
 }
 
-/** Size that no root.json has: Sigstore's has 6 KB. */
-export const MAX_ROOT_BYTES = 512_000;
 const MAX_REMOTE_BYTES = 65_536;
 /** What the mirror was called before it had an address: the bucket, and its two names on the web. */
 const SIGSTORE_NAMES: ReadonlySet<string> = new Set([

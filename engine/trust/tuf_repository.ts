@@ -6,7 +6,7 @@ import { allowUnnamedDigests } from "../io/runtime_crypto.ts";
 import { equalBytes } from "../model/bytes.ts";
 import { CosignError, describeError } from "../model/errors.ts";
 import { plainName, type TufCache } from "./tuf_cache.ts";
-import { parseMetadataFacts } from "./tuf_metadata.ts";
+import { MAX_ROOT_BYTES, parseMetadataFacts } from "./tuf_metadata.ts";
 import type { TufMirror } from "./tuf_mirror.ts";
 import { targetMismatch, targetPath } from "./tuf_target.ts";
 
@@ -51,7 +51,6 @@ export interface TufRepository {
 }
 
 // As tuf-js and go-tuf have them.
-const MAX_ROOT_BYTES = 512_000;
 const MAX_TIMESTAMP_BYTES = 16_384;
 const MAX_SNAPSHOT_BYTES = 2_000_000;
 const MAX_TARGETS_BYTES = 5_000_000;

@@ -5,6 +5,7 @@ import { digestHex } from "../../model/digest.ts";
 import { CosignError } from "../../model/errors.ts";
 import { STAGING_MIRROR } from "../../trust/embedded.ts";
 import { type Initialized, initializeTrust } from "../../trust/initialize.ts";
+import { MAX_ROOT_BYTES } from "../../trust/tuf_metadata.ts";
 import { tufDirectory } from "../../trust/tuf_place.ts";
 import type { CommandFunction, Invocation } from "../command.ts";
 import { startDeadline } from "../deadline.ts";
@@ -16,7 +17,6 @@ import { warningTo } from "../warning.ts";
 
 type Call = Invocation<typeof INITIALIZE_FLAGS>;
 
-const MAX_ROOT_BYTES = 512_000;
 const NO_CHECKSUM =
   "Fetching initial root from URL without providing its checksum is deprecated and will be disallowed in a future Cosign release. Please provide the initial root checksum via the --root-checksum argument.";
 

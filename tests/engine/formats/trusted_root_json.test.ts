@@ -1,9 +1,11 @@
-import { expect, test } from "bun:test";
+import { expect, setDefaultTimeout, test } from "bun:test";
 import { generateKeyPairSync } from "node:crypto";
 import { encodeTrustedRoot, parseTrustedRoot } from "../../../engine/formats/trusted_root_json.ts";
 import { encodeBase64, equalBytes, utf8 } from "../../../engine/model/bytes.ts";
 import { embeddedTrustedRoot } from "../../../engine/trust/embedded.ts";
 import { readVectorText } from "../../support/vectors.ts";
+
+setDefaultTimeout(60_000); // it makes RSA keys, on a busy machine
 
 type Changed = Record<string, Record<string, unknown>[]>;
 

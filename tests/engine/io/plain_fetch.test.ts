@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
-import { plainFetch } from "../../../engine/io/plain_fetch.ts";
+import { type PlainRequest, plainFetch } from "../../../engine/io/plain_fetch.ts";
 import { CosignError } from "../../../engine/model/errors.ts";
 
 interface Seen {
@@ -43,6 +43,8 @@ beforeAll(async () => {
         return to("file:///etc/passwd");
       case "/missing":
         return response.writeHead(404).end("no such key");
+      case "/never":
+        return;
       case "/flaky":
         failures += 1;
         return failures < 3
@@ -55,10 +57,10 @@ beforeAll(async () => {
 });
 
 afterAll(() => {
-  for (const server of servers) server.close();
+  for (const server of servers) server.close().closeAllConnections();
 });
 
-const get = (path: string, init?: RequestInit) => plainFetch({})(`${first}${path}`, init);
+const get = (path: string, init?: PlainRequest) => plainFetch({})(`${first}${path}`, init);
 
 async function codeOf(promise: Promise<unknown>): Promise<string> {
   const error = await promise.then(
@@ -97,6 +99,14 @@ describe("plainFetch()", () => {
     failures = 0;
     expect((await get("/flaky", { method: "POST", body: "x" })).status).toBe(503);
     expect(failures).toBe(1);
+  });
+
+  test("reads no more, tries no more often and waits no longer than it is told", async () => {
+    expect(await codeOf(get("/key", { limitBytes: 3 }))).toBe("LIMIT_EXCEEDED");
+    failures = 0;
+    expect((await get("/flaky", { attempts: 1 })).status).toBe(503);
+    expect(failures).toBe(1);
+    expect(await codeOf(get("/never", { timeoutMs: 50, attempts: 1 }))).toBe("REGISTRY_TIMEOUT");
   });
 
   test("gives up when its signal fires", async () => {
