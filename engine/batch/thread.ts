@@ -8,7 +8,6 @@ import { type KeyHost, makeKeyRing } from "../keys/key_ring.ts";
 import type { Job } from "../model/job.ts";
 import type { Verdict } from "../model/verdict.ts";
 import type { ArtifactHandler } from "../plugin_host/contract.ts";
-import { cloudLogin } from "../plugin_host/registry_login.ts";
 import type { PluginTable } from "../plugin_host/table.ts";
 import { openRegistry } from "../registry/client.ts";
 import { openVouching } from "../sign/open_vouching.ts";
@@ -47,7 +46,12 @@ export function openThread(setup: RunSetup, services: ThreadServices): RunOne {
       env,
       ...(registryLogin === undefined
         ? {}
-        : { cloudLogin: cloudLogin(registryLogin, { env, http, budgets }) }),
+        : {
+            cloudLogin: async (registry, ends) => {
+              const { logInToCloud } = await import("../plugin_host/registry_login.ts");
+              return await logInToCloud(registry, registryLogin, { env, http, budgets }, ends);
+            },
+          }),
     }),
     keys: makeKeyRing(setup.keys, keyHost),
     ...(trustedRoot === undefined ? {} : { trustedRoot }),

@@ -2,7 +2,6 @@ import type { Budgets } from "../io/budget.ts";
 import { logExchange } from "../io/exchange_log.ts";
 import { httpClient } from "../io/http.ts";
 import type { Shared } from "../io/shared.ts";
-import { cloudLogin } from "../plugin_host/registry_login.ts";
 import { openRegistry } from "../registry/client.ts";
 import type { Registry, RegistryOptions } from "../registry/session.ts";
 import type { World } from "./command.ts";
@@ -14,13 +13,14 @@ export function openListing(
   services: { readonly shared: Shared; readonly budgets: Budgets },
 ): Registry {
   const http = httpClient({ env, ...(options.verbose ? { onExchange: logExchange } : {}) });
+  const { budgets } = services;
   return openRegistry(options, {
     ...services,
     env,
-    cloudLogin: cloudLogin(async (host) => await (await plugins()).registryLogin(host), {
-      env,
-      http,
-      budgets: services.budgets,
-    }),
+    cloudLogin: async (registry, signal) => {
+      const { logInToCloud } = await import("../plugin_host/registry_login.ts");
+      const { registryLogin } = await plugins();
+      return await logInToCloud(registry, registryLogin, { env, http, budgets }, signal);
+    },
   });
 }

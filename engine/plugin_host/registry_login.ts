@@ -1,7 +1,7 @@
 import { logWarning } from "../io/exchange_log.ts";
 import { CosignError, type ErrorCode } from "../model/errors.ts";
 import type { RegistryAccess } from "./contract.ts";
-import type { PluginWorld } from "./plugin_call.ts";
+import { type PluginWorld, pluginCaller } from "./plugin_call.ts";
 import type { PluginTable } from "./table.ts";
 
 /**
@@ -24,26 +24,27 @@ const CODES: Readonly<Partial<Record<ErrorCode, ErrorCode>>> = {
 
 const AS_THEY_ARE: readonly ErrorCode[] = ["CANCELLED", "DEADLINE_EXCEEDED", "PLUGIN_FAILED"];
 
-/** Makes what logs in to the registries of clouds. Nothing of a cloud is loaded before its registry is met. */
-export function cloudLogin(
+/**
+ * Logs in: see {@link CloudLogin}. Nothing of a cloud is loaded before a registry of its is met, and this file only
+ * where somebody asks.
+ */
+export async function logInToCloud(
+  registry: string,
   find: PluginTable["registryLogin"],
   services: Omit<PluginWorld, "tell" | "warn">,
-): CloudLogin {
-  const world = { ...services, tell: logWarning, warn: logWarning };
-  return async (registry, signal) => {
-    const backend = await find(registry);
-    if (backend === undefined) return undefined;
-    const { pluginCaller } = await import("./plugin_call.ts"); // most runs meet no cloud
-    const caller = pluginCaller(backend, world);
-    try {
-      return await caller.call((context) => backend.login.logIn(registry, context), signal);
-    } catch (error) {
-      if (!(error instanceof CosignError) || AS_THEY_ARE.includes(error.code)) throw error;
-      throw new CosignError(
-        CODES[error.code] ?? "CREDENTIALS_INVALID",
-        `Cannot log in to "${registry}": ${error.message}`,
-        { cause: error, ...(error.hint === undefined ? {} : { hint: error.hint }) },
-      );
-    }
-  };
+  signal?: AbortSignal,
+): Promise<RegistryAccess | undefined> {
+  const backend = await find(registry);
+  if (backend === undefined) return undefined;
+  const caller = pluginCaller(backend, { ...services, tell: logWarning, warn: logWarning });
+  try {
+    return await caller.call((context) => backend.login.logIn(registry, context), signal);
+  } catch (error) {
+    if (!(error instanceof CosignError) || AS_THEY_ARE.includes(error.code)) throw error;
+    throw new CosignError(
+      CODES[error.code] ?? "CREDENTIALS_INVALID",
+      `Cannot log in to "${registry}": ${error.message}`,
+      { cause: error, ...(error.hint === undefined ? {} : { hint: error.hint }) },
+    );
+  }
 }

@@ -30,6 +30,7 @@ export interface Kubernetes {
 export async function openKubernetes(context: PluginContext): Promise<Kubernetes> {
   const access = await findAccess(context);
   const server = serverUrl(access);
+  refuseOpenSecrets(server, access.user);
   const { exec } = access.user;
   const credential = exec ? await askExecPlugin(exec, access.cluster, context) : {};
   const tls = await readTls(access, credential, context);
@@ -82,6 +83,19 @@ function serverUrl({ cluster }: Access): string {
     {
       hint: "Look at it: kubectl config view",
     },
+  );
+}
+
+/** kubectl shows nobody who we are by plain http; here this machine is the exception. */
+function refuseOpenSecrets(server: string, user: User): void {
+  const { protocol, hostname } = new URL(server);
+  if (protocol === "https:" || /^(?:localhost|127(?:\.\d+){3}|\[::1\])$/.test(hostname)) return;
+  const { token, tokenFile, username, exec, "auth-provider": provider } = user;
+  if (!token && !tokenFile && !username && !exec && !provider) return;
+  throw new CosignError(
+    "USAGE",
+    "Cannot log in to the cluster: its server is spoken to by plain http, where anybody could read the credentials",
+    { hint: "Name the server by https in the kubeconfig" },
   );
 }
 

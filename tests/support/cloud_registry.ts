@@ -73,6 +73,9 @@ export function cloudRegistry(
       const isIn =
         scheme === "basic" ? isPair(authorization) : authorization === "Bearer of-the-registry";
       if (!isIn) return refuse();
+      if (!pathname.endsWith(`/manifests/${DIGEST}`)) {
+        return Response.json({ errors: [{ code: "MANIFEST_UNKNOWN" }] }, { status: 404 });
+      }
       return new Response(request.method === "HEAD" ? null : CONTENT, {
         headers: {
           "content-type": INDEX,

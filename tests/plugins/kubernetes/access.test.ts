@@ -94,6 +94,8 @@ describe("the kubeconfig", () => {
       [config({ token: TOKEN }, { server: "unix:///x" }), "no plain http or https URL"],
       [config({ token: TOKEN }, { "proxy-url": "socks5://p" }), "proxy-url"],
       [config({ "client-key-data": "%" }), "no base64"],
+      [config({ token: TOKEN }, { server: "http://cluster.example" }), "plain http"],
+      [config({ tokenFile: "x" }, { server: "http://127.0.0.1.example" }), "plain http"],
     ] as const;
     for (const [content, says] of broken) {
       const KUBECONFIG = write("config", content);
