@@ -6,6 +6,7 @@ import { utf8 } from "../../engine/model/bytes.ts";
 import type { Digest } from "../../engine/model/digest.ts";
 import { parsePluginManifest } from "../../engine/plugin_host/manifest.ts";
 import { makePluginTable } from "../../engine/plugin_host/table.ts";
+import type { RegistryOptions } from "../../engine/registry/session.ts";
 import { LINKS, MANIFEST } from "../../plugins/builtin.ts";
 import type { FarHost } from "./far_hosts.ts";
 
@@ -91,9 +92,13 @@ export function cloudRegistry(
 export async function readFrom(
   registry: string,
   env: Readonly<Record<string, string | undefined>>,
-  options: { readonly isAsked?: boolean; readonly shared?: Shared } = {},
+  options: {
+    readonly isAsked?: boolean;
+    readonly shared?: Shared;
+    readonly more?: Partial<RegistryOptions>;
+  } = {},
 ): Promise<string | undefined> {
-  const { isAsked = true, shared = new LocalShared() } = options;
+  const { isAsked = true, shared = new LocalShared(), more = {} } = options;
   const listing = openListing(
     {
       allowHttp: false,
@@ -101,6 +106,7 @@ export async function readFrom(
       userAgent: "test",
       attempts: 1,
       ...(isAsked ? { cloudLogin: true } : {}),
+      ...more,
     },
     {
       env: { HOME: "/nonexistent", ...env },

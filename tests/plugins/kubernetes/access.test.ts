@@ -3,6 +3,7 @@ import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync 
 import { readFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { type HttpClient, httpClient } from "../../../engine/io/http.ts";
 import { readHostedPublicKey } from "../../../engine/keys/hosted.ts";
 import type { PluginContext } from "../../../engine/plugin_host/contract.ts";
 import { findAccess } from "../../../plugins/kubernetes/kubeconfig.ts";
@@ -161,6 +162,30 @@ describe("a credential plugin", () => {
       apiVersion: "client.authentication.k8s.io/v1",
       spec: { interactive: false, cluster: { server: cluster.url } },
     });
+  });
+
+  test("may answer a certificate and its key, which go before those of the kubeconfig", async () => {
+    const [certificate, key] = ["CERTIFICATE of the plugin", "KEY of the plugin"];
+    login(credential({ clientCertificateData: certificate, clientKeyData: key }));
+    const base64 = (text: string) => new TextEncoder().encode(text).toBase64();
+    const own = { "client-certificate-data": base64("own"), "client-key": write("key", "own key") };
+    const shown: unknown[] = [];
+    const http: HttpClient = (request) => {
+      shown.push(request.tls);
+      return httpClient({ env: {} })(request);
+    };
+    for (const user of [{ ...exec(), ...own }, own]) {
+      const KUBECONFIG = write("config", config(user));
+      const env = { KUBECONFIG, PATH: process.env["PATH"] ?? "" };
+      // Our server knows tokens only: what counts is what was shown to it.
+      await expect(
+        builtinKey("k8s://team/release", { env, http }).then(readHostedPublicKey),
+      ).rejects.toMatchObject({ code: "KEY_SERVICE_AUTH" });
+    }
+    expect(shown).toEqual([
+      { certificatePem: certificate, keyPem: key },
+      { certificatePem: "own", keyPem: "own key" },
+    ]);
   });
 
   test("that fails, is not there, or answers something else is told of", async () => {

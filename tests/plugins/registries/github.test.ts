@@ -52,6 +52,14 @@ describe("the log-in to ghcr.io", () => {
     rmSync(folder, { recursive: true });
   });
 
+  // cosign's options/registry.go: the flag goes before user name and password, and these before a token.
+  test("comes before a user name and a password, as in cosign", async () => {
+    const { host } = ghcr();
+    await using far = await startFarHosts({ "ghcr.io": host });
+    const more = { username: "me", password: "hunter2" };
+    expect(await readFrom("ghcr.io", { ...far.env, ...env }, { more })).toBe(DIGEST);
+  });
+
   test("without a token is none: the registry is asked as anybody asks it", async () => {
     const { host, shown } = ghcr();
     await using far = await startFarHosts({ "ghcr.io": host });
