@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test";
 import { createHash } from "node:crypto";
-import { ed25519ph } from "@noble/curves/ed25519.js";
+import { ed25519, ed25519ph } from "@noble/curves/ed25519.js";
 import { generatePrivateKey } from "../../../engine/crypto/private_key.ts";
 import { publicKeyOf } from "../../../engine/crypto/public_key.ts";
 import { signMessage } from "../../../engine/crypto/signature.ts";
@@ -52,8 +52,9 @@ function message(type: KeyType = "ecdsa-p256", isPlain = false) {
   const publicKey = publicKeyOf(privateKey, "test");
   const algorithm = digestFor(type);
   const seed = new Uint8Array(privateKey.export({ format: "der", type: "pkcs8" })).slice(-32);
-  const signature =
-    type === "ed25519" && !isPlain
+  const signature = isPlain
+    ? ed25519.sign(bytes, seed)
+    : type === "ed25519"
       ? ed25519ph.sign(bytes, seed)
       : signMessage(privateKey, type, bytes, algorithm);
   const digest = new Uint8Array(createHash(algorithm).update(bytes).digest());
