@@ -1,6 +1,6 @@
 import { type Evidence, NO_MATERIAL } from "../formats/evidence.ts";
 import { CosignError, type ErrorReport, hasCode, reportError } from "../model/errors.ts";
-import { type SearchedLog, searchedLog, withLookedUp } from "../transparency/look_up.ts";
+import type { SearchedLog } from "../transparency/look_up.ts";
 import type { SignerPolicy } from "../verify/signer.ts";
 import { unloggedOf } from "../verify/unlogged.ts";
 import type { JobScope } from "./job_context.ts";
@@ -14,9 +14,11 @@ export type LookedUp =
   | { readonly outcome: "unread"; readonly reason: ErrorReport };
 
 /** The log that a job's run looks entries up in; nothing when it may not. */
-export function logOf({ context, signal }: JobScope): SearchedLog | undefined {
+export async function logOf({ context, signal }: JobScope): Promise<SearchedLog | undefined> {
   const { search } = context;
-  return search === undefined ? undefined : searchedLog(search.url, { ...search.services, signal });
+  if (search === undefined) return undefined;
+  const { searchedLog } = await import("../transparency/look_up.ts");
+  return searchedLog(search.url, { ...search.services, signal });
 }
 
 /** Fetches from a log what a signature of the old formats should bring along, and does not. */
@@ -30,6 +32,7 @@ export async function lookUp(
   const unlogged = unloggedOf(evidence, policy);
   if (unlogged.length === 0 || "unreadable" in material) return { outcome: "ready", evidence };
   try {
+    const { withLookedUp } = await import("../transparency/look_up.ts");
     const complete = await withLookedUp(material, unlogged, policy, log);
     return { outcome: "ready", evidence: { ...evidence, material: complete } };
   } catch (error) {

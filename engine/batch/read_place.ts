@@ -75,7 +75,7 @@ export async function readUnlogged(
   const format = "legacy";
   const place = emptyPlace(format);
   const results: PlaceResult[] = [place];
-  const log = logOf(scope);
+  const log = await logOf(scope);
   const asked = unlogged.map((evidence) => lookUp(evidence, policy, log, scope.signal));
   for (const found of await Promise.all(asked)) {
     if (found.outcome === "unread") results.push({ format, ...found });

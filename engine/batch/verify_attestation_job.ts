@@ -92,7 +92,7 @@ async function readPlace(
   warnings: string[],
 ): Promise<readonly AttestationPlace[]> {
   const { signal } = scope;
-  const log = logOf(scope);
+  const log = await logOf(scope);
   const verified: VerifiedAttestation[] = [];
   const refused: ErrorReport[] = [];
   const unread: AttestationPlace[] = [];

@@ -33,6 +33,8 @@ export interface LeaseOptions {
   readonly stdinIsTaken: boolean;
   /** Somebody else writes to the terminal: nothing is said of certificates. */
   readonly quiet: boolean;
+  /** Asks for what renews tokens without a person, where the issuer has it. */
+  readonly isLong: boolean;
 }
 
 /** Certificates for as long as they are valid, and who they are for. Whoever opened it disposes of it. */
@@ -47,18 +49,18 @@ export interface Leases extends KeylessSigner {
  * @throws {CosignError} `USAGE`, `FILE_READ`, `IDENTITY_UNAVAILABLE`.
  */
 export async function openLeases(options: LeaseOptions, call: SigningCall): Promise<Leases> {
-  const { plan, services, trustedRoot, privacy, stdinIsTaken, quiet } = options;
+  const { plan, services, trustedRoot, privacy, stdinIsTaken, quiet, isLong } = options;
   const { flags, env, stderr, runtime } = call;
   const context = {
     http: httpClient({ env }),
     budgets: new Budgets(createBudgetMemory(), 1),
     userAgent: userAgent(runtime.platform),
   };
-  const source = await openIdentity(await identityOptions(flags, services.issuer), {
-    services: context,
-    env,
-    stdinIsTaken,
-  });
+  const wanted = await identityOptions(flags, services.issuer);
+  const source = await openIdentity(
+    { ...wanted, renewable: isLong },
+    { services: context, env, stdinIsTaken },
+  );
   const say = (text: string) => {
     if (!quiet) stderr.write(`${text}\n`);
   };

@@ -5,39 +5,22 @@ import { Budgets, createBudgetMemory } from "../io/budget.ts";
 import { httpClient } from "../io/http.ts";
 import { identityOf, KEYLESS, type KeyHost, lentKey, type RunKey } from "../keys/key_ring.ts";
 import { CosignError } from "../model/errors.ts";
-import type { KeyType } from "../model/key.ts";
-import type { SignatureFormat } from "../model/policy.ts";
 import { openVouching, type VouchSetup } from "../sign/open_vouching.ts";
-import { NO_VOUCHERS, type Signing, type Vouchers } from "../sign/vouch.ts";
+import { NO_VOUCHERS, type Signing } from "../sign/vouch.ts";
 import type { IdentityToken } from "../transparency/identity_token.ts";
-import { openTrustedRoot, readTrustedRoot, type TrustPart } from "../trust/open.ts";
 import { openSigningKeys, type SigningKeys } from "./open_keys.ts";
-import { type Leases, openLeases } from "./open_leases.ts";
-import { PrivacyNotice } from "./privacy.ts";
+import type { Leases } from "./open_leases.ts";
+import type { OpenedVouchers, OpenVouchersOptions } from "./open_vouchers.ts";
 import { readSignerCertificates, type SignerCertificateFlags } from "./signer_certificates.ts";
 import type { SigningCall, SigningPlan } from "./signing.ts";
-import { openServices } from "./signing_services.ts";
-import { trustContext } from "./trust_context.ts";
 import { userAgent } from "./version.ts";
 
 /** How what signs is opened. */
-export interface OpenSigningOptions {
-  readonly signal: AbortSignal;
+export interface OpenSigningOptions extends OpenVouchersOptions {
   /** The keys that jobs name, `keyless` perhaps among them. */
   readonly keys: readonly string[];
-  /** The one of them that certificates are issued for. */
-  readonly leased?: string;
-  readonly formats: readonly SignatureFormat[];
-  /** Standard input holds something else than a password or a token. Default false. */
-  readonly stdinIsTaken?: boolean;
-  /** Of the keys that are made for certificates. Default `ecdsa-p256`. */
-  readonly keyType?: KeyType;
-  /** Jobs may name services of their own: all of the trusted root is needed. Default false. */
-  readonly isOpenEnded?: boolean;
   /** Where the certificate of the one key lies. */
   readonly certificates?: SignerCertificateFlags;
-  /** Nothing is said of certificates: somebody else writes to the terminal. Default false. */
-  readonly quiet?: boolean;
 }
 
 /** All that signatures are made with. Whoever opened it disposes of it. */
@@ -76,7 +59,9 @@ export async function openSigning(
   try {
     const lasting = await withCertificates(opened, call, options);
     const services =
-      plan.services === undefined ? undefined : await openVouchers(plan, call, options, opened);
+      plan.services === undefined
+        ? undefined
+        : await (await import("./open_vouchers.ts")).openVouchers(plan, call, options, opened);
     if (services === undefined) await readUnusedRoot(call, options);
     return assemble(call, options, opened, lasting, services);
   } catch (error) {
@@ -85,58 +70,12 @@ export async function openSigning(
   }
 }
 
-/** What is asked over the network. */
-interface OpenedServices {
-  readonly trustedRoot: TrustedRoot;
-  readonly vouching: VouchSetup;
-  readonly leases?: Leases;
-}
-
-async function openVouchers(
-  plan: SigningPlan,
-  call: SigningCall,
-  {
-    signal,
-    formats,
-    leased,
-    keyType,
-    isOpenEnded = false,
-    stdinIsTaken = false,
-    quiet = false,
-  }: OpenSigningOptions,
-  opened: SigningKeys,
-): Promise<OpenedServices> {
-  const { flags, stderr } = call;
-  const trust = trustContext(call, signal);
-  const services = await openServices(plan, call, formats, trust);
-  const path = flags["trusted-root"];
-  const needs = neededParts(services.vouching.vouchers, leased !== undefined);
-  const trustedRoot = await openTrustedRoot(
-    { ...(isOpenEnded ? {} : { needs }), ...(path ? { trustedRoot: path } : {}) },
-    trust,
-  );
-  const yes = flags.yes || flags.force === true;
-  const privacy = new PrivacyNotice({ generation: plan.generation, yes, stderr });
-  if (plan.upload && plan.services === "flags") await privacy.beforeLog();
-  const { vouching } = services;
-  if (leased === undefined) return { trustedRoot, vouching };
-  const leases = await openLeases(
-    {
-      ...{ plan, services, trustedRoot, privacy, stdinIsTaken, quiet },
-      ...(leased === KEYLESS ? {} : { signer: opened.signer(leased) }),
-      ...(keyType === undefined ? {} : { keyType }),
-    },
-    call,
-  );
-  return { trustedRoot, vouching, leases };
-}
-
 function assemble(
   call: SigningCall,
   { leased }: OpenSigningOptions,
   opened: SigningKeys,
   lasting: readonly RunKey[],
-  services: OpenedServices | undefined,
+  services: OpenedVouchers | undefined,
 ): OpenedSigning {
   const leases = services?.leases;
   const leasesOf = (uri: string): Leases => {
@@ -207,22 +146,11 @@ function vouchWorld({ env, runtime }: SigningCall) {
   return { http: httpClient({ env }), budgets, userAgent: userAgent(runtime.platform), threads: 1 };
 }
 
-function neededParts(
-  { logs, timestampAuthorities }: Vouchers,
-  isIssued: boolean,
-): ReadonlySet<TrustPart> {
-  return new Set<TrustPart>([
-    ...(isIssued ? (["certificateAuthorities", "ctLogs"] as const) : []),
-    ...(logs.length > 0 ? (["logs"] as const) : []),
-    ...(timestampAuthorities.length > 0 ? (["timestampAuthorities"] as const) : []),
-  ]);
-}
-
 /** It is not asked for, but a file that is not there is told of. */
 async function readUnusedRoot(
   { flags, env }: SigningCall,
   { signal }: OpenSigningOptions,
 ): Promise<void> {
   const path = flags["trusted-root"];
-  if (path) await readTrustedRoot(path, { env, signal });
+  if (path) await (await import("../trust/open.ts")).readTrustedRoot(path, { env, signal });
 }

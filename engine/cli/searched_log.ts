@@ -2,7 +2,7 @@ import { Budgets, createBudgetMemory } from "../io/budget.ts";
 import { logExchange } from "../io/exchange_log.ts";
 import { httpClient } from "../io/http.ts";
 import type { TrustDemands } from "../model/policy.ts";
-import { type SearchedLog, searchedLog } from "../transparency/look_up.ts";
+import type { SearchedLog } from "../transparency/look_up.ts";
 import type { ServiceContext } from "../transparency/service.ts";
 import type { World } from "./command.ts";
 import type { FlagValues } from "./flag.ts";
@@ -28,13 +28,15 @@ export function searchUrl(
 }
 
 /** {@link searchUrl} for commands that verify without a batch. */
-export function openSearchedLog(
+export async function openSearchedLog(
   call: { readonly flags: Flags & { readonly verbose: boolean } } & Pick<World, "env" | "runtime">,
   demands: Pick<TrustDemands, "logThreshold">,
   signal: AbortSignal,
-): SearchedLog | undefined {
+): Promise<SearchedLog | undefined> {
   const url = searchUrl(call.flags, demands);
-  return url === undefined ? undefined : searchedLog(url, serviceContext(call, signal));
+  if (url === undefined) return undefined;
+  const { searchedLog } = await import("../transparency/look_up.ts");
+  return searchedLog(url, serviceContext(call, signal));
 }
 
 /** What a command that is no batch speaks to services with. */

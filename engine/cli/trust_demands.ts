@@ -6,7 +6,7 @@ import { encodeBase64 } from "../model/bytes.ts";
 import { CosignError, describeError } from "../model/errors.ts";
 import type { Generation } from "../model/exit_code.ts";
 import type { IdentityDemand, TrustDemands, WantedDemand, WorkflowField } from "../model/policy.ts";
-import { openTrustedRoot, type TrustPart } from "../trust/open.ts";
+import type { TrustPart } from "../trust/open.ts";
 import { identityPolicy } from "../verify/identity.ts";
 import { parsePattern } from "../verify/re2.ts";
 import { type CertificateContext, readCertificates } from "./certificate_files.ts";
@@ -124,11 +124,12 @@ export async function openTrust(
   const needs = neededParts(demands);
   if (needs.size === 0) {
     // It is not asked for, but a file that is not there is told of.
-    if (flags["trusted-root"])
-      await openTrustedRoot({ trustedRoot: flags["trusted-root"] }, context);
+    const path = flags["trusted-root"];
+    if (path) await (await import("../trust/open.ts")).readTrustedRoot(path, context);
     return undefined;
   }
   const chain = flags["timestamp-certificate-chain"];
+  const { openTrustedRoot } = await import("../trust/open.ts");
   return await openTrustedRoot(
     {
       ...(flags["trusted-root"] ? { trustedRoot: flags["trusted-root"] } : {}),

@@ -3,9 +3,8 @@ import type { TrustedRoot } from "../formats/trusted_root.ts";
 import type { Certificate } from "../formats/x509.ts";
 import { curveDigest, type SigningIdentity } from "../keys/signing_identity.ts";
 import { type ErrorCode, hasCode } from "../model/errors.ts";
-import { type EntryProposal, uploadEntry } from "../transparency/rekor.ts";
+import type { EntryProposal } from "../transparency/rekor.ts";
 import type { ServiceContext } from "../transparency/service.ts";
-import { requestTimestamp } from "../transparency/timestamp_authority.ts";
 import type { SelectedServices } from "../trust/services.ts";
 import type { IdentityPolicy } from "../verify/identity.ts";
 import { findSigner, type SignerPolicy, type VerifiedSigner } from "../verify/signer.ts";
@@ -174,6 +173,9 @@ async function vouchFor(
 ): Promise<Pick<SignatureMaterial, "logEntries" | "timestamps">> {
   if (!hasVouchers(vouchers)) return { logEntries: [], timestamps: [] };
   if (context === undefined) throw new TypeError("There is nothing to ask services with");
+  // Signing with a key alone needs neither.
+  const { requestTimestamp } = await import("../transparency/timestamp_authority.ts");
+  const { uploadEntry } = await import("../transparency/rekor.ts");
   const ended = signal === undefined ? {} : { signal };
   const timestamps = await Promise.all(
     vouchers.timestampAuthorities.map(({ url }) =>

@@ -192,6 +192,45 @@ describe("batch sign with certificates", () => {
     },
     LIMIT_MS,
   );
+
+  test(
+    "asks for a refresh token where the issuer has them, and renews its tokens by it, without a person",
+    async () => {
+      const targets = await pushImages(tap.host, "keyless/renewed", 24);
+      Object.assign(issuer.settings, {
+        metadata: { scopes_supported: ["openid", "email", "offline_access"] },
+        refreshTokens: true,
+        tokenLife: 12,
+      });
+      issuer.settings.device.interval = 1;
+      sigstore.settings.certificateMinutes = 8 / 60;
+      const before = issuer.count("/device/code");
+      let attached = 0;
+      let overAtMs: number | undefined;
+      tap.onRequest(async (request) => {
+        if (request.method === "PUT" && request.path.includes("/manifests/")) attached += 1;
+        if (attached >= 4) {
+          overAtMs ??= Date.now() + 14_000;
+          await Bun.sleep(Math.max(0, overAtMs - Date.now()));
+        }
+        return await request.forward();
+      });
+      const run = new Run("sign", "renewed", { defaults: { key: "keyless" }, targets }, [
+        ...byDevice(),
+        "--workers=1",
+        "--concurrency=2",
+      ]);
+      const signed = await run.start();
+      expectCode(signed, 0);
+      expect(outcomes(signed.verdicts)).toEqual({ passed: targets.length });
+      expect(issuer.count("/device/code") - before).toBe(1);
+      const asked = issuer.requests.findLast(({ path }) => path === "/device/code");
+      expect(asked?.parameters["scope"]).toBe("openid email offline_access");
+      const grants = issuer.requests.map(({ parameters }) => parameters["grant_type"]);
+      expect(grants).toContain("refresh_token");
+    },
+    LIMIT_MS,
+  );
 });
 
 describe("batch sign with a key", () => {

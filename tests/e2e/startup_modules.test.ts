@@ -85,12 +85,19 @@ describe("what is loaded", () => {
       "p-limit",
       "yocto-queue",
     ]);
-    // None of engine/plugin_host, plugins, engine/conditions.
+    // None of engine/plugin_host, plugins, engine/conditions, engine/transparency, engine/trust.
     expect(foldersOf(loaded)).toEqual([
-      ..."artifacts batch cli crypto formats io keys model registry sign transparency trust verify"
+      ..."artifacts batch cli crypto formats io keys model registry sign verify"
         .split(" ")
         .map((folder) => `engine/${folder}`),
       "main.ts",
     ]);
+    const verified = await loadedBy([
+      "verify",
+      "--key=cosign.pub",
+      "--insecure-ignore-tlog",
+      image,
+    ]);
+    expect(foldersOf(verified)).toEqual(foldersOf(loaded));
   });
 });

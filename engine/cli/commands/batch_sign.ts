@@ -69,6 +69,7 @@ async function openBatchSigning(
       formats: needs.formats,
       isOpenEnded: true,
       quiet: true,
+      isLong: true,
     },
   );
   try {

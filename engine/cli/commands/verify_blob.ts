@@ -54,7 +54,7 @@ export const verifyBlobCommand: CommandFunction<typeof VERIFY_BLOB_FLAGS> = asyn
       "failed to verify log inclusion: validation error: missing verification material: the bundle does not state the digest of what was signed",
     );
   }
-  const log = openSearchedLog(call, { logThreshold }, deadline.signal);
+  const log = await openSearchedLog(call, { logThreshold }, deadline.signal);
   const isNamed = bundle !== undefined || trust.keys.length > 0 || flags.certificate;
   const { warnings } =
     isNamed || log === undefined

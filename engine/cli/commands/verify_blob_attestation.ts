@@ -51,7 +51,7 @@ export const verifyBlobAttestationCommand: CommandFunction<
   tidyAfter(envelope.payload.length);
   const { policy } = expectedSigner(trust, claimed);
   const { logThreshold = 0 } = policy.witnesses ?? {};
-  const log = openSearchedLog(call, { logThreshold }, deadline.signal);
+  const log = await openSearchedLog(call, { logThreshold }, deadline.signal);
   const unlogged = text === undefined ? [] : unloggedEnvelope(envelope, text, material, policy);
   const complete = await withLookedUp(material, unlogged, policy, log);
   const { statement, algorithms, signer } = openBlobAttestation(envelope, complete, policy);
