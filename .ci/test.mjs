@@ -18,6 +18,7 @@ const { status } = spawnSync(
   bun,
   [
     "test",
+    "--timeout=60000", // a busy machine; who needs longer says so
     "--reporter=junit",
     `--reporter-outfile=${report}`,
     ...(process.argv.length > 2 ? process.argv.slice(2) : ["tests/"]),
