@@ -18,5 +18,8 @@ export const LINKS: Readonly<Record<string, () => Promise<PluginModule>>> = {
   github: async () => (await import("./github/mod.ts")).plugin,
   "registry-azure": async () => (await import("./registry-azure/mod.ts")).plugin,
   "registry-alibaba": async () => (await import("./registry-alibaba/mod.ts")).plugin,
+  "artifacts-tekton": async () => (await import("./artifacts-tekton/mod.ts")).plugin,
+  "artifacts-helm": async () => (await import("./artifacts-helm/mod.ts")).plugin,
+  "artifacts-sbom": async () => (await import("./artifacts-sbom/mod.ts")).plugin,
   "artifacts-wasm": async () => (await import("./artifacts-wasm/mod.ts")).plugin,
 };

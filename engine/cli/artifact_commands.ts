@@ -14,6 +14,7 @@ import {
   TREE_FLAGS,
   TRIANGULATE_FLAGS,
   UPLOAD_BLOB_FLAGS,
+  UPLOAD_TEKTON_FLAGS,
   UPLOAD_WASM_FLAGS,
 } from "./flags/artifacts.ts";
 
@@ -126,6 +127,12 @@ export const ARTIFACT_COMMANDS: Readonly<Record<string, Command>> = {
     flags: UPLOAD_BLOB_FLAGS,
     args: IMAGE,
     load: async () => (await import("./commands/upload_blob.ts")).uploadBlobCommand,
+  }),
+  "upload tekton": command({
+    brief: "Upload resources of Tekton as a bundle",
+    flags: UPLOAD_TEKTON_FLAGS,
+    args: IMAGE,
+    load: async () => (await import("./commands/upload_tekton.ts")).uploadTektonCommand,
   }),
   "upload wasm": command({
     brief: "Upload a WebAssembly module",

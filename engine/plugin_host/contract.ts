@@ -12,6 +12,11 @@ import type { SignatureDigestAlgorithm } from "../model/policy.ts";
 import type { Subject } from "../model/subject.ts";
 
 export { encodePem, parsePem } from "../crypto/pem.ts";
+export { encodeGoJson, isObject, orderKeys } from "../formats/go_json.ts";
+export { gunzip, gzip, isGzip } from "../formats/gzip.ts";
+export { parseStrictJson } from "../formats/strict_json.ts";
+export { encodeTarFile, readTar, type TarEntry } from "../formats/tar.ts";
+export { parseUtf8, utf8 } from "../model/bytes.ts";
 export { CosignError, describeError, type ErrorCode, hasCode } from "../model/errors.ts";
 export type {
   ArtifactFacts,
@@ -232,6 +237,20 @@ export interface ComposedLayer {
   readonly annotations?: Readonly<Record<string, string>>;
 }
 
+/** A file of which a part is taken into an artifact. */
+export interface ComposedFile {
+  /** As the user named it. */
+  readonly path: string;
+  readonly content: Uint8Array;
+}
+
+/** What the user says of an artifact that is put together. */
+export interface ComposeOptions {
+  /** When it was made: RFC 3339. */
+  readonly createdAt: string;
+  readonly labels: Readonly<Record<string, string>>;
+}
+
 /** An artifact that a handler has put together of files. */
 export interface ComposedArtifact {
   /** Of the manifest: OCI's or Docker's. */
@@ -265,13 +284,11 @@ export interface ArtifactHandler {
    */
   upload?(file: UploadedFile, options: UploadOptions): UploadForm;
   /**
-   * Puts several files together into one artifact, in the order in which they were named.
+   * Puts several files together into one artifact: what `upload KIND` writes where it takes more than one.
    *
    * @throws {SyntaxError} when one of them is none of this kind.
    */
-  compose?(
-    files: readonly { readonly path: string; readonly content: Uint8Array }[],
-  ): ComposedArtifact;
+  compose?(files: readonly ComposedFile[], options: ComposeOptions): ComposedArtifact;
 }
 
 /** What shows a registry who we are. */

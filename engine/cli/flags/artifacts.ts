@@ -212,6 +212,36 @@ export const UPLOAD_WASM_FLAGS: typeof UPLOAD_WASM & typeof IMAGE_FLAGS = {
   ...IMAGE_FLAGS,
 };
 
+const UPLOAD_TEKTON = {
+  filenames: {
+    type: "list",
+    brief: "file of resources in YAML or JSON, or - for standard input; repeatable",
+    short: "f",
+    placeholder: "file",
+  },
+  annotate: {
+    type: "list",
+    brief: "NAME=VALUE to put into the manifest; repeatable",
+    placeholder: "name=value,...",
+  },
+  label: {
+    type: "list",
+    brief: "NAME=VALUE to put into the config; repeatable",
+    placeholder: "name=value,...",
+  },
+  ctime: {
+    type: "text",
+    brief: "when it was made (default: $SOURCE_DATE_EPOCH, else 1970)",
+    placeholder: "time",
+  },
+} as const;
+
+/** The flags of `upload tekton`. */
+export const UPLOAD_TEKTON_FLAGS: typeof UPLOAD_TEKTON & typeof IMAGE_FLAGS = {
+  ...UPLOAD_TEKTON,
+  ...IMAGE_FLAGS,
+};
+
 const SGET = {
   key: {
     type: "text",

@@ -161,6 +161,44 @@ onBothRegistries((_name, start) => {
     );
   });
 
+  test("upload tekton writes resources of files as a bundle, and tree lists them", async () => {
+    const resource = (kind: string, name: string) =>
+      JSON.stringify({ apiVersion: "tekton.dev/v1", kind, metadata: { name }, spec: {} });
+    writeFileSync(file("tasks.yaml"), `${resource("Task", "a")}\n---\n${resource("Task", "b")}\n`);
+    writeFileSync(file("pipeline.json"), resource("Pipeline", "p"));
+    const files = ["-f", file("tasks.yaml"), "-f", file("pipeline.json")];
+    const more = ["--annotate", "x=y", "--label", "a=b", "--ctime", "2026-01-02T03:04:05+01:00"];
+    const uploaded = await cli(["upload", "tekton", ...files, ...more, at("tekton/a:1")]);
+    expect([uploaded.code, uploaded.stderr]).toEqual([
+      0,
+      `Uploading 3 resources to [${at("tekton/a:1")}].\n`,
+    ]);
+    const response = await fetch(`http://${at("v2/tekton/a/manifests/1")}`, {
+      headers: { accept: "application/vnd.docker.distribution.manifest.v2+json" },
+    });
+    const body = await response.text();
+    expect(uploaded.stdout).toBe(`${at(`tekton/a@${digestOf(bytes(body))}`)}\n`);
+    const manifest = JSON.parse(body);
+    expect([manifest.layers.length, manifest.annotations]).toEqual([3, { x: "y" }]);
+    expect(JSON.parse(await blobOf("tekton/a", manifest.config.digest))).toMatchObject({
+      created: "2026-01-02T02:04:05Z",
+      config: { Labels: { a: "b" } },
+    });
+    const tree = await cli(["tree", at("tekton/a:1")]);
+    expect(tree.stdout).toMatch(/🧩 tekton: resources .*task\/a v1, task\/b v1/);
+    expect(tree.stdout).toContain("pipeline/p v1");
+  });
+
+  test("upload tekton refuses what is no bundle before anything is sent", async () => {
+    writeFileSync(file("pod.yaml"), "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\n");
+    const line = (...argv: string[]) => cli(["upload", "tekton", ...argv, at("tekton/none:1")]);
+    expect((await line("-f", file("pod.yaml"))).stderr).toContain("code: ARTIFACT_MISMATCH");
+    expect((await line("-f", file("absent.yaml"))).stderr).toContain("code: FILE_READ");
+    expect((await line()).stderr).toContain("code: USAGE");
+    expect((await line("-f", file("pod.yaml"), "--ctime=today")).stderr).toContain("code: USAGE");
+    expect((await fetch(`http://${at("v2/tekton/none/manifests/1")}`)).status).toBe(404);
+  });
+
   test("sget fetches by digest, by a tag only with a key that has signed it", async () => {
     await cli(["upload", "blob", "-f", file("binary"), at("sget/a:1")]);
     const named = await cli(["triangulate", "--type=digest", at("sget/a:1")]);
