@@ -101,7 +101,7 @@ describe("compose() of Tekton", () => {
     const one = resource("a");
     const bundle = compose(one, yaml);
     const names = bundle.layers.map(({ annotations }) => Object.values(annotations ?? {}));
-    const wanted = [
+    const wanted: readonly (readonly [string, readonly (readonly string[])[]])[] = [
       [one, [["v1", "task", "a"]]],
       [
         yaml,
@@ -110,11 +110,11 @@ describe("compose() of Tekton", () => {
           ["v1beta1", "pipeline", "c"],
         ],
       ],
-    ] as const;
+    ];
     const inOrder = [...wanted].sort(([a], [b]) =>
       digestOf(bytes(a)) < digestOf(bytes(b)) ? -1 : 1,
     );
-    expect<unknown>(names).toEqual(inOrder.flatMap(([, each]) => each));
+    expect(names).toEqual(inOrder.flatMap(([, each]) => each));
     expect(compose(yaml, one)).toEqual(bundle);
   });
 
