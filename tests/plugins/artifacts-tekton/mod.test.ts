@@ -114,7 +114,7 @@ describe("compose() of Tekton", () => {
     const inOrder = [...wanted].sort(([a], [b]) =>
       digestOf(bytes(a)) < digestOf(bytes(b)) ? -1 : 1,
     );
-    expect(names).toEqual(inOrder.flatMap(([, each]) => each));
+    expect<unknown>(names).toEqual(inOrder.flatMap(([, each]) => each));
     expect(compose(yaml, one)).toEqual(bundle);
   });
 
