@@ -17,7 +17,7 @@ import {
   utf8,
 } from "../../engine/plugin_host/contract.ts";
 import { parseResource, parseResources, type Resource } from "./resources.ts";
-import { bytesInOrder, digestText } from "./sha256.ts";
+import { digestText, filesInOrder } from "./sha256.ts";
 
 /** As many as Tekton's resolver takes. */
 const MAX_RESOURCES = 20;
@@ -56,7 +56,7 @@ const tekton: ArtifactHandler = {
 
 /** A bundle as `tkn bundle push` makes it: files in the order of their digests, a layer for each resource. */
 function compose(files: readonly ComposedFile[], options: ComposeOptions): ComposedArtifact {
-  const resources = bytesInOrder(files).flatMap(({ path, content }) => {
+  const resources = filesInOrder(files).flatMap(({ path, content }) => {
     try {
       return parseResources(parseUtf8(content));
     } catch (cause) {

@@ -7,7 +7,7 @@ export function digestText(bytes: Uint8Array): string {
 }
 
 /** Files in the order of their digests: in whatever order they were named, the bundle is the same. */
-export function bytesInOrder(files: readonly ComposedFile[]): readonly ComposedFile[] {
+export function filesInOrder(files: readonly ComposedFile[]): readonly ComposedFile[] {
   return files
     .map((file) => ({ file, digest: digestText(file.content) }))
     .sort((a, b) => (a.digest < b.digest ? -1 : Number(a.digest > b.digest)))
