@@ -1,9 +1,15 @@
 import { gunzipSync, gzipSync } from "node:zlib";
 import { describeError } from "../model/errors.ts";
 
-/** Compresses fast, without a time or a name in it: the same bytes give the same bytes. */
+/** Where the header says on which system it was made (RFC 1952 §2.3.1), and what it says when it does not tell. */
+const SYSTEM_AT = 9;
+const UNKNOWN_SYSTEM = 255;
+
+/** Compresses fast, without a time, a name or a system in it: the same on each. */
 export function gzip(bytes: Uint8Array): Uint8Array {
-  return new Uint8Array(gzipSync(bytes, { level: 1 }));
+  const packed = new Uint8Array(gzipSync(bytes, { level: 1 }));
+  packed[SYSTEM_AT] = UNKNOWN_SYSTEM;
+  return packed;
 }
 
 /** Whether bytes begin as gzip does (RFC 1952 §2.3.1). */

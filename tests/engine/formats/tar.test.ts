@@ -74,6 +74,15 @@ describe("readTar()", () => {
   });
 });
 
+describe("gzip()", () => {
+  test("tells neither a time nor a system, and gzip reads it", () => {
+    const packed = gzip(bytes("hello\n"));
+    // ID, method, flags, time, "fastest", unknown system (RFC 1952 §2.3.1).
+    expect([...packed.subarray(0, 10)]).toEqual([31, 139, 8, 0, 0, 0, 0, 0, 4, 255]);
+    expect(Bun.spawnSync(["gzip", "-dc"], { stdin: packed }).stdout.toString()).toBe("hello\n");
+  });
+});
+
 describe("gunzip()", () => {
   test("ends at its limit, whatever the input would become", () => {
     const bomb = gzip(new Uint8Array(20_000_000));
