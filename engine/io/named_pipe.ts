@@ -6,10 +6,14 @@ const INHERITED = /^\/(?:dev\/fd|proc\/(?:self|\d+)\/fd)\/\d+$|^\/dev\/stdin$/;
 const PIECE_BYTES = 65_536; // what a pipe holds on Linux
 const MAX_PAUSE_MS = 20;
 
-/** Whether a path is a pipe in the file system, whose writer may never come. */
+/** Whether a path is a pipe in the file system, whose writer may never come. What cannot be looked at is none. */
 export function isNamedPipe(path: string): boolean {
   if (INHERITED.test(path)) return false;
-  return statSync(path, { throwIfNoEntry: false })?.isFIFO() ?? false;
+  try {
+    return statSync(path).isFIFO();
+  } catch {
+    return false; // whoever reads it says why it cannot be read
+  }
 }
 
 /**

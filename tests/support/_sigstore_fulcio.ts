@@ -245,7 +245,7 @@ async function readRequest(request: Request, version: "v1" | "v2"): Promise<Aske
     if (version === "v1") {
       return {
         token: bearer,
-        publicKey: Uint8Array.fromBase64(body.publicKey.content),
+        publicKey: derOf(Buffer.from(body.publicKey.content, "base64")),
         proof: Uint8Array.fromBase64(body.signedEmailAddress),
       };
     }
@@ -257,6 +257,11 @@ async function readRequest(request: Request, version: "v1" | "v2"): Promise<Aske
   } catch {
     return undefined;
   }
+}
+
+/** Fulcio's first API takes DER and PEM alike; cosign 2.6 sends PEM. */
+function derOf(content: Buffer): Uint8Array {
+  return content[0] === 0x30 ? content : spkiOf(createPublicKey(content));
 }
 
 function hasProof(spki: Uint8Array, subject: string, proof: Uint8Array): boolean {

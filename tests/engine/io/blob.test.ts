@@ -1,7 +1,7 @@
 import { afterAll, describe, expect, test } from "bun:test";
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { mkdirSync, mkdtempSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, truncateSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { readBlob } from "../../../engine/io/blob.ts";
@@ -60,6 +60,8 @@ describe("readBlob()", () => {
       "unrecognized scheme: ftp://",
     );
     await expect(readBlob(path("none"), options)).rejects.toThrow("no such file or directory");
+    symlinkSync(path("loop"), path("loop"));
+    await expect(readBlob(path("loop"), options)).rejects.toMatchObject({ code: "FILE_READ" });
     expect((await readBlob("/dev/null", options)).sizeBytes).toBe(0);
   });
 
