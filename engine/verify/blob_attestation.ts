@@ -1,6 +1,7 @@
 import type { DsseEnvelope } from "../formats/dsse.ts";
 import type { SignatureMaterial } from "../formats/evidence.ts";
 import type { Statement } from "../formats/in_toto.ts";
+import { utf8 } from "../model/bytes.ts";
 import { CosignError } from "../model/errors.ts";
 import { openEnvelope, subjectsAbout } from "./envelope.ts";
 import type { SignerPolicy, VerifiedSigner } from "./signer.ts";
@@ -35,14 +36,18 @@ export interface OpenedAttestation {
  * Checks the signature, and tells by which digests the statement names its subjects: those have to be
  * worked out before {@link judgeBlobStatement}.
  *
+ * @param text The envelope's JSON where it lies there by itself: old cosign has stamped all of it.
  * @throws {CosignError} `SIGNATURE_INVALID`, `ENVELOPE_INVALID`.
  */
 export function openBlobAttestation(
   envelope: DsseEnvelope,
   material: SignatureMaterial,
   policy: SignerPolicy,
+  text?: string,
 ): OpenedAttestation {
-  const opened = openEnvelope(envelope, material, policy);
+  const isStamped = text !== undefined && material.timestamps.length > 0;
+  const stamped = isStamped ? utf8(text) : undefined;
+  const opened = openEnvelope(envelope, material, policy, stamped);
   const algorithms = BLOB_DIGESTS.filter((name) =>
     opened.statement.subjects.some(({ digest }) => Object.hasOwn(digest, name)),
   );

@@ -17,7 +17,7 @@ import {
 } from "../../verify/blob_attestation.ts";
 import { type ClaimedSigner, expectedSigner } from "../../verify/blob_signer.ts";
 import { unloggedEnvelope } from "../../verify/unlogged.ts";
-import { parseAnyBundle } from "../blob_evidence.ts";
+import { parseAnyBundle, readTimestamp } from "../blob_evidence.ts";
 import { checkTrustFlags, openSignerPolicy } from "../blob_trust.ts";
 import type { CommandFunction, Invocation } from "../command.ts";
 import { attachmentLimitOf } from "../conventions.ts";
@@ -54,7 +54,7 @@ export const verifyBlobAttestationCommand: CommandFunction<
   const log = await openSearchedLog(call, { logThreshold }, deadline.signal);
   const unlogged = text === undefined ? [] : unloggedEnvelope(envelope, text, material, policy);
   const complete = await withLookedUp(material, unlogged, policy, log);
-  const { statement, algorithms, signer } = openBlobAttestation(envelope, complete, policy);
+  const { statement, algorithms, signer } = openBlobAttestation(envelope, complete, policy, text);
   const digests = digest === undefined ? await digestsOf(algorithms, call, context) : [digest];
   judgeBlobStatement(statement, flags["check-claims"] ? digests : undefined, {
     ...policy,
@@ -128,18 +128,33 @@ async function digestsOf(
   });
 }
 
-/** The envelope in the file of `--bundle`, new or old, or of `--signature`. */
-async function readEnvelope(
-  { bundle, signature }: Pick<Call["flags"], "bundle" | "signature">,
-  limitBytes: number,
-  context: Context,
-): Promise<{
+/** An attestation of a file, and what comes with it. Attacker-controlled. */
+interface FoundAttestation {
   readonly envelope: DsseEnvelope;
   readonly claimed: ClaimedSigner;
   readonly material: SignatureMaterial;
   /** The envelope's JSON, where it lies there by itself. */
   readonly text?: string;
-}> {
+}
+
+/** The envelope in the file of `--bundle` or `--signature`, and the timestamp in that of its own. */
+async function readEnvelope(
+  flags: Pick<Call["flags"], "bundle" | "signature" | "rfc3161-timestamp">,
+  limitBytes: number,
+  context: Context,
+): Promise<FoundAttestation> {
+  const found = await readNamed(flags, limitBytes, context);
+  const stamp = flags["rfc3161-timestamp"];
+  if (!stamp) return found;
+  const timestamp = await readTimestamp(stamp, context);
+  return { ...found, material: { ...found.material, timestamps: [timestamp] } };
+}
+
+async function readNamed(
+  { bundle, signature }: Pick<Call["flags"], "bundle" | "signature">,
+  limitBytes: number,
+  context: Context,
+): Promise<FoundAttestation> {
   const path = bundle || signature || "";
   const bytes = await readShort(path, limitBytes, context);
   tidyAfter(bytes.length);

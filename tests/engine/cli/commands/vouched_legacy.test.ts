@@ -306,6 +306,8 @@ describe("attest-blob, with what vouches for it in files", () => {
     const bundle = ["--bundle", at("bundle"), at("blob")];
     const online = [...verifier(who, generation), ...trust(), type, ...bundle];
     await ok(generation, "verify-blob-attestation", ...online);
+    const stamped = ["--use-signed-timestamps", "--rfc3161-timestamp", at("tsr.json")];
+    await ok(generation, "verify-blob-attestation", ...stamped, ...online);
     await ok(generation, "verify-blob-attestation", "--offline", ...online);
   });
 });
