@@ -127,7 +127,11 @@ export function makeRekorV1(keys: TestKeys, settings: SigstoreSettings): TestLog
   };
 
   const retrieve = async (request: Request): Promise<Response> => {
-    const { entryUUIDs = [], logIndexes = [], entries = [] }: Posted = await request.json();
+    const posted: Posted = await request.json();
+    // Go's clients say null where they ask for none.
+    const entryUUIDs = posted.entryUUIDs ?? [];
+    const logIndexes = posted.logIndexes ?? [];
+    const entries = posted.entries ?? [];
     const count = entryUUIDs.length + logIndexes.length + entries.length;
     if (count === 0 || count > MAX_QUERIES) {
       return problem(422, `between 1 and ${MAX_QUERIES} queries`);
