@@ -26,10 +26,6 @@ const SCHEMA = `
   pragma application_id = ${APPLICATION_ID};
   pragma user_version = ${SCHEMA_VERSION};`;
 
-/** Rows of `[key, ordinal, outcome, verdict]`, as JSON in the first parameter. */
-const GIVEN_VERDICTS =
-  "select value ->> 0 as key, value ->> 1 as ordinal, value ->> 2 as outcome, value ->> 3 as json from json_each(?1)";
-
 /** What a run is the run of. */
 export interface RunStart {
   readonly op: Job["op"];
@@ -87,6 +83,8 @@ export class Ledger {
   readonly #path: string;
   readonly #database: DatabaseSync;
   readonly #statements: Map<string, StatementSync> = new Map();
+  /** Rows of the jobs that were claimed and have no verdict yet, by the ids of the jobs. */
+  readonly #open: Map<string, number> = new Map();
   #position = 0;
 
   private constructor(path: string, database: DatabaseSync) {
@@ -166,40 +164,36 @@ export class Ledger {
       const first = this.#position;
       this.#position += planned.length;
       const isNew = run.attempt === 1 ? this.#insertAll(run, planned, first, nowMs) : undefined;
-      return planned.map((one, i) =>
-        isNew?.has(first + i) === true
-          ? { id: `${one.key}.0`, answered: false }
-          : this.#claimOne(run, one, first + i, nowMs),
-      );
+      return planned.map((one, i) => {
+        const row = isNew?.get(first + i);
+        return row === undefined
+          ? this.#claimOne(run, one, first + i, nowMs)
+          : this.#opened(`${one.key}.0`, row);
+      });
     });
   }
 
-  /** Writes verdicts down, in one transaction. */
-  finish(run: LedgerRun, verdicts: readonly Verdict[]): void {
-    const rows = verdicts.map((verdict) => {
-      const dot = verdict.job.lastIndexOf(".");
-      const [key, ordinal] = [verdict.job.slice(0, dot), Number(verdict.job.slice(dot + 1))];
-      return [key, ordinal, verdict.outcome, JSON.stringify(verdict)];
-    });
-    const given = JSON.stringify(rows); // one call for all: each costs more than what it does
+  /**
+   * Writes the verdicts of claimed jobs down, in one transaction.
+   *
+   * @throws {RangeError} for a job that was not claimed, or has its verdict.
+   */
+  finish(verdicts: readonly Verdict[]): void {
+    const rows = verdicts.map((verdict) => [this.#rowOf(verdict), JSON.stringify(verdict)]);
+    const outcomes = rows.map(([id], i) => [id, verdicts[i]?.outcome]);
+    // One call for all: each costs more than what it does.
     this.#transaction(() => {
-      // A cross join is done from left to right: by the index of the jobs.
-      const { changes } = this.#sql(
-        `insert or replace into verdicts(id, json)
-         select jobs.id, given.json from (${GIVEN_VERDICTS}) as given
-         cross join jobs on run = ?2 and jobs.key = given.key and jobs.ordinal = given.ordinal`,
-      ).run(given, run.id);
-      if (Number(changes) !== rows.length) {
-        throw new RangeError(
-          `Cannot record ${rows.length} verdicts: only ${changes} of their jobs were started`,
-        );
-      }
       this.#sql(
-        `insert into jobs(run, key, ordinal, attempt, position, target, started_ms, outcome)
-         select ?2, key, ordinal, 0, 0, '', 0, outcome from (${GIVEN_VERDICTS}) where true
-         on conflict(run, key, ordinal) do update set outcome = excluded.outcome`,
-      ).run(given, run.id);
+        `insert or replace into verdicts(id, json)
+         select value ->> 0, value ->> 1 from json_each(?1)`,
+      ).run(JSON.stringify(rows));
+      this.#sql(
+        `update jobs set outcome = given.outcome
+         from (select value ->> 0 as id, value ->> 1 as outcome from json_each(?1)) as given
+         where jobs.id = given.id`,
+      ).run(JSON.stringify(outcomes));
     });
+    for (const { job } of verdicts) this.#open.delete(job);
   }
 
   /** Says that every planned target of a run has its verdict. */
@@ -266,20 +260,20 @@ export class Ledger {
     }
   }
 
-  /** The positions of those that no row stood for yet, and now does. */
+  /** Rows by the positions of those that none stood for yet, and now does. */
   #insertAll(
     run: LedgerRun,
     planned: readonly Planned[],
     first: number,
     nowMs: number,
-  ): ReadonlySet<number> {
+  ): ReadonlyMap<number, number> {
     const rows = planned.map(({ key, target }, i) => [key, first + i, target]);
     const inserted = this.#sql(
       `insert into jobs(run, key, ordinal, attempt, position, target, started_ms)
        select ?2, value ->> 0, 0, 1, value ->> 1, value ->> 2, ?3 from json_each(?1) where true
-       on conflict do nothing returning position`,
+       on conflict do nothing returning position, id`,
     ).all(JSON.stringify(rows), run.id, nowMs);
-    return new Set(inserted.map((row) => integer(row, "position")));
+    return new Map(inserted.map((row) => [integer(row, "position"), integer(row, "id")]));
   }
 
   #claimOne(run: LedgerRun, planned: Planned, position: number, nowMs: number): Claim {
@@ -288,24 +282,35 @@ export class Ledger {
         `update jobs set attempt = ?1, position = ?2, started_ms = case when outcome is null or outcome = 'error' then ?3 else started_ms end
          where run = ?4 and key = ?5 and ordinal =
            (select min(ordinal) from jobs where run = ?4 and key = ?5 and attempt < ?1)
-         returning ordinal, outcome`,
+         returning id, ordinal, outcome`,
       ).get(run.attempt, position, nowMs, run.id, planned.key);
       if (row !== undefined) {
+        const id = `${planned.key}.${integer(row, "ordinal")}`;
         const outcome = row["outcome"];
-        return {
-          id: `${planned.key}.${integer(row, "ordinal")}`,
-          answered: outcome !== null && outcome !== "error",
-        };
+        if (outcome !== null && outcome !== "error") return { id, answered: true };
+        return this.#opened(id, integer(row, "id"));
       }
     }
     let ordinal = 0; // nearly always free, and far quicker than asking first
-    while (!this.#insert(run, planned, ordinal, position, nowMs)) {
+    for (;;) {
+      const id = this.#insert(run, planned, ordinal, position, nowMs);
+      if (id !== undefined) return this.#opened(`${planned.key}.${ordinal}`, id);
       const row = this.#sql(
         "select max(ordinal) + 1 as next from jobs where run = ? and key = ?",
       ).get(run.id, planned.key);
       ordinal = integer(row ?? {}, "next");
     }
-    return { id: `${planned.key}.${ordinal}`, answered: false };
+  }
+
+  #opened(id: string, row: number): Claim {
+    this.#open.set(id, row);
+    return { id, answered: false };
+  }
+
+  #rowOf({ job }: Verdict): number {
+    const row = this.#open.get(job);
+    if (row === undefined) throw new RangeError(`Cannot record a verdict: "${job}" is not started`);
+    return row;
   }
 
   #insert(
@@ -314,12 +319,12 @@ export class Ledger {
     ordinal: number,
     position: number,
     nowMs: number,
-  ): boolean {
-    const { changes } = this.#sql(
+  ): number | undefined {
+    const { changes, lastInsertRowid } = this.#sql(
       `insert into jobs(run, key, ordinal, attempt, position, target, started_ms)
        values(?, ?, ?, ?, ?, ?, ?) on conflict do nothing`,
     ).run(run.id, key, ordinal, run.attempt, position, target, nowMs);
-    return Number(changes) === 1;
+    return Number(changes) === 1 ? Number(lastInsertRowid) : undefined;
   }
 
   #forgetOldRuns(start: RunStart): void {

@@ -6,7 +6,7 @@ import { parseReference, parseRegistry, parseRepository } from "../model/referen
 import type { Registry } from "../registry/session.ts";
 import { type Listed, listRegistry, listRepository } from "./discovery.ts";
 import type { BatchManifest, ManifestTarget, Problem } from "./schema.ts";
-import { type BatchFlags, type JobSettings, resolvePath, settle } from "./settings.ts";
+import { type BatchFlags, type JobSettings, resolvePath, settle, settler } from "./settings.ts";
 
 /** A job before the ledger has given it its id. */
 export type PlannedJob = Omit<SignJob, "id"> | Omit<VerifyJob, "id">;
@@ -42,11 +42,12 @@ export interface PlanContext {
 /** What cannot be seen without the flags: policies, keys, contradictions, references. For `readManifest`. */
 export function checkPlan(manifest: BatchManifest, flags: BatchFlags): readonly Problem[] {
   const problems: Problem[] = [];
+  const settleOne = settler({ flags, ...manifest });
   for (const [i, target] of manifest.targets.entries()) {
     const path = ["targets", i];
     try {
       checkName(target);
-      settle({ target, flags, ...manifest });
+      settleOne(target);
     } catch (error) {
       if (!(error instanceof SyntaxError) && !(error instanceof CosignError)) throw error;
       problems.push({ path, message: error.message });
@@ -72,8 +73,8 @@ export interface Needs {
 
 /** What a manifest's jobs need. */
 export function needsOfManifest(manifest: BatchManifest, flags: BatchFlags, base: string): Needs {
-  const jobs = manifest.targets.map((target) => settle({ target, flags, base, ...manifest }));
-  return needsOf(jobs);
+  const jobs = manifest.targets.map(settler({ flags, base, ...manifest }));
+  return needsOf([...new Set(jobs)]);
 }
 
 /** What jobs need. */
@@ -117,16 +118,18 @@ export async function* planManifest(
   base: string,
   context: PlanContext,
 ): AsyncGenerator<PlanItem, void, undefined> {
+  const settleOne = settler({ flags: context.flags, base, ...manifest });
+  const jobItem = jobMaker(context);
   for (const target of manifest.targets) {
-    const settings = settle({ target, flags: context.flags, base, ...manifest });
+    const settings = settleOne(target);
     if ("reference" in target) {
       const { reference } = target;
-      yield jobItem(settings, { type: "reference", reference, ...kindOf(target) }, context);
+      yield jobItem(settings, { type: "reference", reference, ...kindOf(target) });
     } else if ("layout" in target) {
       const path = resolvePath({ base }, target.layout);
-      yield jobItem(settings, { type: "layout", path, ...kindOf(target) }, context);
+      yield jobItem(settings, { type: "layout", path, ...kindOf(target) });
     } else {
-      yield* planListing(target, settings, context);
+      yield* planListing(target, (found) => jobItem(settings, found), context);
     }
   }
 }
@@ -137,6 +140,7 @@ export async function* planLines(
   context: PlanContext,
 ): AsyncGenerator<PlanItem, void, undefined> {
   const settings = settle({ target: {}, flags: context.flags, defaults: {}, policies: {} });
+  const jobItem = jobMaker(context);
   for await (const line of lines) {
     const reference = line.trim();
     if (reference === "" || reference.startsWith("#")) continue;
@@ -146,7 +150,7 @@ export async function* planLines(
       yield answerItem("error", reference.slice(0, 200), reportError(error), context);
       continue;
     }
-    yield jobItem(settings, { type: "reference", reference }, context);
+    yield jobItem(settings, { type: "reference", reference });
   }
 }
 
@@ -154,11 +158,19 @@ export async function* planLines(
  * The identity of a job: equal for jobs that ask for the same. Time limits, and whether to look for
  * a signature first, are how it is done, not what.
  */
-export function jobKey(
-  job: PlannedJob,
-  { keyDigest, rootDigest }: Pick<PlanContext, "keyDigest" | "rootDigest">,
-): string {
-  const { timeoutMs: _timeout, annotations, ...rest } = job;
+export function jobKey({ target, ...settings }: PlannedJob, context: KeyContext): string {
+  return keyOf(target, identityOf(settings, context));
+}
+
+type KeyContext = Pick<PlanContext, "keyDigest" | "rootDigest">;
+
+function keyOf(target: Target, identity: string): string {
+  return hash(`${JSON.stringify(target)} ${identity}`);
+}
+
+/** What is asked of a target, as text. */
+function identityOf(settings: JobSettings, { keyDigest, rootDigest }: KeyContext): string {
+  const { timeoutMs: _timeout, annotations, ...rest } = settings;
   const what =
     rest.op === "sign"
       ? { ...rest, key: keyDigest(rest.key), skipSigned: undefined }
@@ -174,7 +186,7 @@ export function jobKey(
           },
         };
   const entries = Object.entries({ ...what, annotations: Object.entries(annotations).sort() });
-  return hash(JSON.stringify(entries.sort(([a], [b]) => (a < b ? -1 : 1))));
+  return JSON.stringify(entries.sort(([a], [b]) => (a < b ? -1 : 1)));
 }
 
 /** What a target is called in verdicts and reports. */
@@ -184,7 +196,7 @@ export function targetName(target: Target): string {
 
 async function* planListing(
   target: Extract<ManifestTarget, { repository: string } | { registry: string }>,
-  settings: JobSettings,
+  jobItem: (target: Target) => PlanItem,
   context: PlanContext,
 ): AsyncGenerator<PlanItem, void, undefined> {
   const name = "registry" in target ? target.registry : target.repository;
@@ -192,7 +204,7 @@ async function* planListing(
   for await (const listed of listingOf(target, context)) {
     isEmpty = false;
     yield listed.kind === "found"
-      ? jobItem(settings, { type: "reference", reference: listed.reference }, context)
+      ? jobItem({ type: "reference", reference: listed.reference })
       : answerItem("error", listed.name, listed.reason, context);
   }
   if (isEmpty) {
@@ -213,13 +225,14 @@ function listingOf(
   return listRegistry(registry, host, target.repositories ?? {}, tags, signal);
 }
 
-function jobItem(settings: JobSettings, target: Target, context: PlanContext): PlanItem {
-  const job = { ...settings, target };
-  return {
-    kind: "job",
-    key: jobKey(job, context),
-    target: targetName(target),
-    job,
+/** Makes the items of jobs. Most have the settings of another, whose identity is worked out once. */
+function jobMaker(context: KeyContext): (settings: JobSettings, target: Target) => PlanItem {
+  const identities = new WeakMap<JobSettings, string>();
+  return (settings, target) => {
+    const identity = identities.get(settings) ?? identityOf(settings, context);
+    identities.set(settings, identity);
+    const job = { ...settings, target };
+    return { kind: "job", key: keyOf(target, identity), target: targetName(target), job };
   };
 }
 

@@ -110,7 +110,7 @@ async function workOff(work: BatchWork, run: LedgerRun, options: BatchOptions): 
     start: (items) => startItems(items, run, options),
   });
   for await (const verdicts of verdictGroups) {
-    ledger.finish(run, verdicts);
+    ledger.finish(verdicts);
     observe({ type: "verdicts", verdicts });
     if (options.failFast && verdicts.some(isBad)) failed.abort();
   }
@@ -148,7 +148,7 @@ function startItems(
   if (kept > 0) observe({ type: "kept", count: kept });
   observe({ type: "started", count: jobs.length + answers.length });
   if (answers.length > 0) {
-    ledger.finish(run, answers);
+    ledger.finish(answers);
     observe({ type: "verdicts", verdicts: answers });
   }
   return jobs;

@@ -169,6 +169,7 @@ export function checkManifest(value: unknown): BatchManifest | readonly Problem[
 }
 
 function checkTarget(entry: unknown, path: Problem["path"]): ManifestTarget | Problem[] {
+  if (typeof entry === "string" && entry !== "") return { reference: entry };
   const value = typeof entry === "string" ? { reference: entry } : entry;
   const forms = Object.keys(targetSchemas).filter(isForm);
   if (typeof value !== "object" || value === null || Array.isArray(value)) {

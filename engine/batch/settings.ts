@@ -6,7 +6,7 @@ import type { JobTransparency, SignJob, VerifyJob } from "../model/job.ts";
 import type { RecursivePolicy, SignatureDigestAlgorithm } from "../model/policy.ts";
 import { demandsOf, type TrustFlags } from "./policy_demands.ts";
 import type { ManifestPolicy, TargetTransparency } from "./policy_schema.ts";
-import type { TargetSettings } from "./schema.ts";
+import type { ManifestTarget, TargetSettings } from "./schema.ts";
 
 const DEFAULT_TIMEOUT_MS = 180_000; // cosign's 3m0s, here for each target
 
@@ -75,6 +75,21 @@ export function settle(source: SettingsSource): JobSettings {
   return flags.op === "sign"
     ? settleSign(source, { ...shared, annotations })
     : settleVerify(source, { ...shared, annotations });
+}
+
+/**
+ * Settles targets as {@link settle} does; those that say nothing of their own, of which there may be a
+ * hundred thousand, once for all.
+ */
+export function settler(
+  source: Omit<SettingsSource, "target">,
+): (target: ManifestTarget) => JobSettings {
+  let plain: JobSettings | undefined;
+  return (target) => {
+    if (Object.keys(target).length > 1) return settle({ ...source, target });
+    plain ??= settle({ ...source, target });
+    return plain;
+  };
 }
 
 type Common = Pick<

@@ -39,6 +39,16 @@ export function isIndex(mediaType: string): boolean {
   return mediaType === MEDIA.ociIndex || mediaType === MEDIA.dockerManifestList;
 }
 
+/** What was read last of manifests: who stores one looks into it before it is taken apart. */
+const known: WeakMap<Uint8Array, unknown> = new WeakMap();
+
+/** The JSON of a manifest, read once however often it is asked for. @throws {SyntaxError} */
+export function manifestJson(bytes: Uint8Array): unknown {
+  const root: unknown = known.get(bytes) ?? JSON.parse(decode(bytes));
+  known.set(bytes, root);
+  return root;
+}
+
 /**
  * Reads a manifest.
  *
@@ -48,7 +58,7 @@ export function isIndex(mediaType: string): boolean {
  */
 export function parseManifest(bytes: Uint8Array, mediaType: string): Manifest {
   if (isSchema1(mediaType)) return { kind: "schema1" };
-  const root: unknown = JSON.parse(decode(bytes));
+  const root = manifestJson(bytes);
   if (!isObject(root)) throw new SyntaxError("The manifest is no JSON object");
   if (root["schemaVersion"] === 1) return { kind: "schema1" };
   const own = root["mediaType"];

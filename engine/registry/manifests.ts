@@ -1,7 +1,6 @@
 import { digestOf } from "../crypto/hash.ts";
 import { MEDIA } from "../formats/media_types.ts";
-import { isSchema1 } from "../formats/oci_manifest.ts";
-import { parseUtf8 } from "../model/bytes.ts";
+import { isSchema1, manifestJson } from "../formats/oci_manifest.ts";
 import type { Descriptor } from "../model/descriptor.ts";
 import { type Digest, digestAlgorithm, isDigest } from "../model/digest.ts";
 import { CosignError } from "../model/errors.ts";
@@ -216,7 +215,7 @@ function contentType(reply: Reply): string {
 
 function ownMediaType(bytes: Uint8Array): string | undefined {
   try {
-    const root: unknown = JSON.parse(parseUtf8(bytes));
+    const root = manifestJson(bytes);
     if (typeof root !== "object" || root === null || !("mediaType" in root)) return undefined;
     return typeof root.mediaType === "string" ? root.mediaType : undefined;
   } catch {

@@ -15,7 +15,7 @@ try {
     const target = `registry.example/app:${i}-${"x".repeat(mode === "fill" ? 2000 : 10)}`;
     const [claim] = ledger.claim(run, [{ key: `k${i}`, target }], i);
     writeSync(1, `started ${claim?.id}\n`);
-    ledger.finish(run, [verdictOn(claim?.id ?? "", "passed", target)]);
+    ledger.finish([verdictOn(claim?.id ?? "", "passed", target)]);
     writeSync(1, `done ${claim?.id}\n`);
   }
 } catch (error) {

@@ -46,7 +46,7 @@ describe("Ledger", () => {
     const run = ledger.begin(START);
     expect(idsOf(ledger, run, "a", "b", "a")).toEqual(["a.0", "b.0", "a.1"]);
     expect(ledger.tally(run)).toEqual({ passed: 0, failed: 0, error: 0, skipped: 0, open: 3 });
-    ledger.finish(run, [verdictOn("a.1", "failed"), verdictOn("a.0")]);
+    ledger.finish([verdictOn("a.1", "failed"), verdictOn("a.0")]);
     expect(ledger.tally(run)).toEqual({ passed: 1, failed: 1, error: 0, skipped: 0, open: 1 });
     expect(jobs(ledger.verdicts(run))).toEqual(["a.0", "a.1"]); // in the order of the plan
     ledger.close();
@@ -54,8 +54,8 @@ describe("Ledger", () => {
 
   test("finish() refuses verdicts on jobs that were never started", () => {
     const ledger = Ledger.open(path);
-    const run = ledger.begin(START);
-    expect(() => ledger.finish(run, [verdictOn("a.0")])).toThrow(RangeError);
+    ledger.begin(START);
+    expect(() => ledger.finish([verdictOn("a.0")])).toThrow(RangeError);
     ledger.close();
   });
 
@@ -63,7 +63,7 @@ describe("Ledger", () => {
     const first = Ledger.open(path);
     const run = first.begin(START);
     idsOf(first, run, "a", "b", "c", "a", "d");
-    first.finish(run, [verdictOn("a.0"), verdictOn("b.0", "failed"), verdictOn("c.0", "error")]);
+    first.finish([verdictOn("a.0"), verdictOn("b.0", "failed"), verdictOn("c.0", "error")]);
     first.close();
 
     const again = Ledger.open(path);
@@ -81,7 +81,7 @@ describe("Ledger", () => {
       { id: "d.0", answered: false },
       { id: "e.0", answered: false },
     ]);
-    again.finish(resumed, [verdictOn("c.0"), verdictOn("a.1"), verdictOn("d.0"), verdictOn("e.0")]);
+    again.finish([verdictOn("c.0"), verdictOn("a.1"), verdictOn("d.0"), verdictOn("e.0")]);
     expect(again.tally(resumed)).toEqual({ passed: 5, failed: 1, error: 0, skipped: 0, open: 0 });
     expect(jobs(again.verdicts(resumed))).toEqual(["a.0", "b.0", "c.0", "a.1", "d.0", "e.0"]);
     again.close();
@@ -91,7 +91,7 @@ describe("Ledger", () => {
     const ledger = Ledger.open(path);
     const run = ledger.begin(START);
     idsOf(ledger, run, "a", "b", "b");
-    ledger.finish(run, [verdictOn("a.0"), verdictOn("b.0"), verdictOn("b.1")]);
+    ledger.finish([verdictOn("a.0"), verdictOn("b.0"), verdictOn("b.1")]);
     const resumed = ledger.resume(run, "sha256:2");
     expect(idsOf(ledger, resumed, "b")).toEqual(["b.0"]);
     expect(jobs(ledger.verdicts(resumed))).toEqual(["b.0"]);
@@ -131,7 +131,7 @@ describe("Ledger", () => {
     const ledger = Ledger.open();
     const run = ledger.begin(START);
     idsOf(ledger, run, "a");
-    ledger.finish(run, [verdictOn("a.0")]);
+    ledger.finish([verdictOn("a.0")]);
     expect(ledger.tally(run).passed).toBe(1);
     ledger.close();
   });
