@@ -39,7 +39,6 @@ export const INSTEAD: Readonly<Record<string, string>> = {
   "certificate-oidc-issuer": byKey(),
   "certificate-oidc-issuer-regexp": byKey(),
   "enforce-sct": byKey(),
-  "experimental-oci11": "referrers in the bundle format are found without it",
   "issue-certificate": "leave it out: the key alone signs",
   "rfc3161-timestamp": "leave it out, and verify with `--key`",
   sct: byKey(),

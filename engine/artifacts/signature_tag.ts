@@ -7,12 +7,14 @@ import { MAX_LAYERS } from "../formats/oci_manifest.ts";
 import { encodeSimpleSigning } from "../formats/simple_signing.ts";
 import { encodeBase64, parseBase64Either } from "../model/bytes.ts";
 import type { Descriptor } from "../model/descriptor.ts";
+import type { Digest } from "../model/digest.ts";
 import { CosignError, type ErrorReport } from "../model/errors.ts";
 import type { PublicKey } from "../model/key.ts";
 import type { Subject } from "../model/subject.ts";
 import { updateSharedManifest } from "../registry/shared_manifest.ts";
-import type { Store, StoredManifest } from "../registry/store.ts";
+import type { SharedWriteOptions, Store, StoredManifest, Tag } from "../registry/store.ts";
 import { findSigner, materialFor, messageContent, type SignerPolicy } from "../verify/signer.ts";
+import { attachArtifactReferrer } from "./artifact_referrer.ts";
 import { companionLayers, composeCompanion } from "./companion_image.ts";
 import { companionTag } from "./companion_tag.ts";
 import type { Conventions } from "./conventions.ts";
@@ -22,6 +24,8 @@ import type { Stores } from "./stores.ts";
 
 /** A payload names an image and some annotations; a megabyte of them is an attack. */
 const MAX_PAYLOAD_BYTES = 1_048_576;
+/** Images of signatures of one subject that are looked into, the last ones: each costs two requests. */
+const MAX_SIGNATURE_REFERRERS = 100;
 /** Payloads of one image that are fetched at once. */
 const FETCHES = 8;
 
@@ -36,8 +40,40 @@ export async function gatherSignatureTag(
   stores: Stores,
   signal?: AbortSignal,
 ): Promise<Gathered> {
-  const store = stores.companionsOf(subject);
   const tag = companionTag(subject.digest, "sig", stores.conventions.tagPrefix);
+  return await gatherSignatures(tag, subject, stores, signal);
+}
+
+/**
+ * Gathers the signatures of all referrers of a subject that are images of signatures: where cosign puts
+ * them with `--registry-referrers-mode oci-1-1`. cosign itself looks into the last one that is listed.
+ *
+ * @throws {CosignError} what the registry says; that there is none is no error.
+ */
+export async function gatherSignatureReferrers(
+  subject: Subject,
+  stores: Stores,
+  signal?: AbortSignal,
+): Promise<Gathered> {
+  const referrers = await stores.companionsOf(subject).referrers(subject.digest, signal);
+  const images = referrers.filter(({ artifactType }) => artifactType === MEDIA.signatureArtifact);
+  const evidence: Evidence[] = [];
+  const failures: ErrorReport[] = [];
+  for (const { digest } of images.slice(-MAX_SIGNATURE_REFERRERS)) {
+    const gathered = await gatherSignatures(digest, subject, stores, signal);
+    evidence.push(...gathered.evidence);
+    failures.push(...gathered.failures);
+  }
+  return { evidence, failures };
+}
+
+async function gatherSignatures(
+  tag: Tag | Digest,
+  subject: Subject,
+  stores: Stores,
+  signal: AbortSignal | undefined,
+): Promise<Gathered> {
+  const store = stores.companionsOf(subject);
   const stored = await store.manifest(tag, signal);
   if (stored === undefined) return { evidence: [], failures: [] };
   const predicted = encodeSimpleSigning(dockerReferenceOf(subject), subject.digest, {});
@@ -98,19 +134,19 @@ export function findSignature(
  */
 export async function attachSignatureTag(
   subject: Subject,
-  { payload, signature, annotations }: TagSignature,
+  made: TagSignature,
   key: PublicKey,
   stores: Stores,
   options: { readonly idle: (ms: number) => Promise<void>; readonly signal?: AbortSignal },
 ): Promise<"written" | "present"> {
+  const { payload } = made;
   const store = stores.companionsOf(subject);
   const { conventions } = stores;
   const tag = companionTag(subject.digest, "sig", conventions.tagPrefix);
   const layer: Descriptor = {
-    mediaType: MEDIA.simpleSigning,
+    ...describeLayer(made),
     digest: digestOf(payload),
     sizeBytes: payload.length,
-    annotations: { [ANNOTATION.signature]: encodeBase64(signature), ...annotations },
   };
   await store.pushBlob(payload, layer.digest, options.signal);
   let state: "written" | "present" = "present";
@@ -132,6 +168,28 @@ export async function attachSignatureTag(
     options,
   );
   return state;
+}
+
+/**
+ * Puts a signature beside a subject as a referrer of its own (`--registry-referrers-mode oci-1-1`).
+ *
+ * @returns the digest of its manifest.
+ */
+export function attachSignatureReferrer(
+  subject: Subject,
+  signature: TagSignature,
+  stores: Stores,
+  options: SharedWriteOptions,
+): Promise<Digest> {
+  const layer = { ...describeLayer(signature), content: signature.payload };
+  return attachArtifactReferrer(subject, MEDIA.signatureArtifact, layer, stores, options);
+}
+
+function describeLayer({ signature, annotations }: TagSignature) {
+  return {
+    mediaType: MEDIA.simpleSigning,
+    annotations: { [ANNOTATION.signature]: encodeBase64(signature), ...annotations },
+  };
 }
 
 // As cosign's dupe detector: the same payload, every annotation but the signature the same, and the

@@ -1,7 +1,7 @@
 import { gatherBundles } from "../artifacts/bundle_referrer.ts";
 import type { Gathered } from "../artifacts/gathered.ts";
 import { dockerReferenceOf } from "../artifacts/resolve.ts";
-import { gatherSignatureTag } from "../artifacts/signature_tag.ts";
+import { gatherSignatureReferrers, gatherSignatureTag } from "../artifacts/signature_tag.ts";
 import { digestOf } from "../crypto/hash.ts";
 import type { Evidence } from "../formats/evidence.ts";
 import { SIGN_PREDICATE } from "../formats/media_types.ts";
@@ -29,6 +29,8 @@ export interface AskedOfPlaces {
   readonly scope: JobScope;
   /** A signature that the user brings along: then it is the only one. */
   readonly detached: DetachedSignature | undefined;
+  /** Whether legacy signatures are looked for among referrers first. */
+  readonly amongReferrers: boolean;
 }
 
 /**
@@ -38,7 +40,7 @@ export interface AskedOfPlaces {
  */
 export async function readPlace(
   format: SignatureFormat,
-  { subject, policy, scope, detached }: AskedOfPlaces,
+  { subject, policy, scope, detached, amongReferrers }: AskedOfPlaces,
   unlogged: Evidence[],
 ): Promise<readonly PlaceResult[]> {
   const { stores, signal } = scope;
@@ -53,8 +55,10 @@ export async function readPlace(
   };
   try {
     if (detached !== undefined) take(handedOver(subject, detached));
-    else if (format === "legacy") take(await gatherSignatureTag(subject, stores, signal));
-    else {
+    else if (format === "legacy") {
+      if (amongReferrers) take(await gatherSignatureReferrers(subject, stores, signal));
+      if (place.verified.length === 0) take(await gatherSignatureTag(subject, stores, signal));
+    } else {
       for await (const gathered of gatherBundles(subject, stores, signal)) {
         take(gathered);
         if (place.verified.length > 0 && gathered.nextIsLessLikely) break;

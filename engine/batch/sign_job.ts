@@ -53,6 +53,7 @@ async function signSubject(
           annotations: job.annotations,
           skipSigned,
           upload: job.upload ?? true,
+          ...(job.asReferrer === undefined ? {} : { asReferrer: job.asReferrer }),
           now: context.now(),
           idle: context.idle,
           signal,

@@ -82,6 +82,7 @@ async function verifyShared(
     job.signatureDigestAlgorithm,
     job.demands,
     job.detached,
+    job.amongReferrers,
   ])}`;
   const verdict = await context.shared.once(
     key,
@@ -105,7 +106,8 @@ async function verifySubject(
   const repository = stores.companionsOf(subject).name;
   const results: PlaceResult[] = [];
   const unlogged: Evidence[] = [];
-  const asked = { subject, policy, scope, detached: job.detached };
+  const { detached, amongReferrers = false } = job;
+  const asked = { subject, policy, scope, detached, amongReferrers };
   const places = placesInOrder(context.found.get(repository) ?? job.expectFormat);
   for (const format of job.detached === undefined ? places : (["legacy"] as const)) {
     results.push(...(await readPlace(format, asked, unlogged)));

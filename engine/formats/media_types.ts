@@ -13,6 +13,7 @@ export const MEDIA = {
   dsseEnvelope: "application/vnd.dsse.envelope.v1+json",
   bundleV03: "application/vnd.dev.sigstore.bundle.v0.3+json",
   inToto: "application/vnd.in-toto+json",
+  signatureArtifact: "application/vnd.dev.cosign.artifact.sig.v1+json",
   sbomArtifact: "application/vnd.dev.cosign.artifact.sbom.v1+json",
 } as const;
 

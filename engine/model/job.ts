@@ -54,6 +54,8 @@ export interface SignJob extends JobBase {
   readonly identities?: readonly string[];
   /** `--payload`: sign these bytes (base64) instead of a payload of ours; legacy only. */
   readonly payload?: string;
+  /** `--registry-referrers-mode oci-1-1`: legacy signatures become referrers. Default false. */
+  readonly asReferrer?: boolean;
   /** `--upload=false`: sign, and write nothing to the registry. Default true. */
   readonly upload?: boolean;
   /** Also answer what was made (`SignatureFact.made`). Default false. */
@@ -70,6 +72,8 @@ export interface VerifyJob extends JobBase {
   readonly signatureDigestAlgorithm?: SignatureDigestAlgorithm;
   /** What must hold beside the key; absent: nothing. */
   readonly demands?: TrustDemands;
+  /** `--experimental-oci11`: signatures of the legacy format are looked for among referrers first. */
+  readonly amongReferrers?: boolean;
   /** `--signature`: this one instead of those that lie beside the target. */
   readonly detached?: DetachedSignature;
   /** The format to look for first. Both are looked for before "unsigned" is said. */

@@ -1,6 +1,7 @@
 import { attachBundle, describeSubject, gatherBundles } from "../artifacts/bundle_referrer.ts";
 import { dockerReferenceOf } from "../artifacts/resolve.ts";
 import {
+  attachSignatureReferrer,
   attachSignatureTag,
   findSignature,
   gatherSignatureTag,
@@ -35,6 +36,8 @@ export interface SignOptions {
    * has all that vouches for the new one. Of bare keys the tag is always looked at.
    */
   readonly skipSigned: boolean;
+  /** Whether a legacy signature becomes a referrer of its own, and not one of the tag. Default false. */
+  readonly asReferrer?: boolean;
   /** False: write nothing. */
   readonly upload: boolean;
   readonly now: Date;
@@ -90,6 +93,10 @@ async function signLegacy(
   if (!options.upload) return { ...fact, state: "not-uploaded" };
   const { signature, material, identity } = vouched;
   const annotations = materialAnnotations(material);
+  if (options.asReferrer === true) {
+    await attachSignatureReferrer(subject, { payload, signature, annotations }, stores, options);
+    return { ...fact, state: "written" };
+  }
   const state = await attachSignatureTag(
     subject,
     { payload, signature, annotations },

@@ -4,16 +4,17 @@ import { readArgument } from "../../io/argument_file.ts";
 import { formatReference, parseReference } from "../../model/reference.ts";
 import type { CommandFunction } from "../command.ts";
 import type { ATTACH_SBOM_FLAGS } from "../flags/artifacts.ts";
-import { DEFAULT_GENERATION, isExperimental, namedGeneration } from "../generation.ts";
+import { DEFAULT_GENERATION, namedGeneration } from "../generation.ts";
 import { openArtifacts } from "../open_artifacts.ts";
 import { usage } from "../parse.ts";
 import { printableLine } from "../printable.ts";
+import { wantsReferrers } from "../referrers_mode.ts";
 import { attachingWarning, SBOM_DEPRECATION } from "../sbom_texts.ts";
 import { sbomMediaType } from "../sbom_type.ts";
 
 /** `attach sbom`: an SBOM beside an image, not signed. */
 export const attachSbomCommand: CommandFunction<typeof ATTACH_SBOM_FLAGS> = async (call) => {
-  const { flags, args, stderr, env } = call;
+  const { flags, args, stderr } = call;
   const [image = ""] = args;
   const generation = namedGeneration(flags.compat) ?? DEFAULT_GENERATION;
   if (generation > 1) stderr.write(`${SBOM_DEPRECATION}\n`);
@@ -22,12 +23,7 @@ export const attachSbomCommand: CommandFunction<typeof ATTACH_SBOM_FLAGS> = asyn
   stderr.write(`${attachingWarning(printableLine(path), generation)}\n`);
   if (path === "")
     throw usage("no SBOM is named", "Name its file: --sbom FILE, or - for standard input");
-  const asReferrer = flags["registry-referrers-mode"] === "oci-1-1";
-  if (asReferrer && !isExperimental(env)) {
-    throw usage(
-      'in order to use mode "oci-1-1" for referrers, the environment variable COSIGN_EXPERIMENTAL must be set to 1',
-    );
-  }
+  const asReferrer = wantsReferrers(call);
   using artifacts = await openArtifacts(call);
   const { stores } = artifacts;
   const { conventions } = stores;

@@ -16,7 +16,8 @@ import { openOneByOne } from "../one_by_one.ts";
 import { openSigning, setupOf } from "../open_signing.ts";
 import { usage } from "../parse.ts";
 import { printableText } from "../printable.ts";
-import { refuseLater, unavailable } from "../refuse_later.ts";
+import { wantsReferrers } from "../referrers_mode.ts";
+import { refuseLater } from "../refuse_later.ts";
 import { registryOptions } from "../registry_options.ts";
 import { wantsSignatureFiles, writeSignatureFiles } from "../signature_files.ts";
 import { checkSignerCertificateFlags } from "../signer_certificates.ts";
@@ -72,12 +73,7 @@ function settingsOf(call: Call): {
   const generation = namedGeneration(flags.compat) ?? DEFAULT_GENERATION;
   const key = signingKey(call, generation);
   refuseLater(SIGN_FLAGS, flags, given);
-  if (flags["registry-referrers-mode"] === "oci-1-1") {
-    throw unavailable(
-      "--registry-referrers-mode=oci-1-1",
-      "Bundles are referrers: --format bundle",
-    );
-  }
+  const asReferrer = wantsReferrers(call);
   const sbom = isSbomAttachment(flags.attachment, generation, stderr);
   const newBundleFormat = given.has("new-bundle-format") ? flags["new-bundle-format"] : undefined;
   const formats = signatureFormats(flags.format, newBundleFormat, generation);
@@ -97,6 +93,7 @@ function settingsOf(call: Call): {
     op: "sign",
     key,
     formats,
+    ...(asReferrer ? { asReferrer } : {}),
     ...(plan.services === undefined ? {} : { transparency: { upload: plan.upload } }),
     annotations,
     recursive: flags.recursive,

@@ -85,6 +85,7 @@ function settingsOf(call: Call): Omit<VerifyJob, "id" | "target"> {
     keys: key === undefined ? [] : [key],
     annotations,
     checkClaims: flags["check-claims"],
+    ...(flags["experimental-oci11"] ? { amongReferrers: true } : {}),
     recursive: flags.recursive,
     recursivePolicy: flags["recursive-policy"] ?? "all",
     skipUnknownPlatform: flags["skip-unknown-platform"],

@@ -47,7 +47,6 @@ const COMMON = {
   },
   "experimental-oci11": {
     type: "bool",
-    support: "later",
     brief: "look for signatures of the legacy format among referrers",
     deprecated: "OCI referrers will be the default behavior in future versions",
   },

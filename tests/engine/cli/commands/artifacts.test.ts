@@ -2,6 +2,7 @@ import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { makeAuthority, makeLeaf } from "../../../support/certificates.ts";
 import { startDockerRegistry } from "../../../support/docker_registry.ts";
 import { pushIndex, pushLayeredImage, pushReferrer } from "../../../support/layered_image.ts";
 import { onBothRegistries, type TestRegistry } from "../../../support/registries.ts";
@@ -298,9 +299,11 @@ onBothRegistries((_name, start) => {
 
   test("attach signature keeps certificate, chain, timestamp and the log's promise", async () => {
     const { pinned, digest } = await image("attach/more");
+    const root = makeAuthority("root");
+    const leaf = makeLeaf(root);
     for (const [name, text] of [
-      ["cert", "-----BEGIN CERTIFICATE-----\nAAEC\n-----END CERTIFICATE-----\n"],
-      ["chain", "-----BEGIN CERTIFICATE-----\nAwQF\n-----END CERTIFICATE-----\n"],
+      ["cert", leaf.pem],
+      ["chain", root.pem],
       ["tsr", "\x30\x03"],
       [
         "rekor",
@@ -325,8 +328,8 @@ onBothRegistries((_name, start) => {
     });
     const line = JSON.parse((await cli(["download", "signature", pinned])).stdout);
     expect([line.Cert, line.Chain, line.RFC3161Timestamp]).toEqual([
-      { Raw: "AAEC" },
-      [{ Raw: "AwQF" }],
+      expect.objectContaining({ Raw: Buffer.from(leaf.der).toString("base64") }),
+      [expect.objectContaining({ Raw: Buffer.from(root.der).toString("base64") })],
       { SignedRFC3161Timestamp: "MAM=" },
     ]);
   });

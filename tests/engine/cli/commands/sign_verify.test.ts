@@ -96,6 +96,37 @@ describe("sign and verify", () => {
     }
   });
 
+  test("of the legacy format among referrers, as cosign's experiment has them", async () => {
+    const { pinned } = await image("cli/oci11");
+    const mode = ["--format=legacy", "--registry-referrers-mode=oci-1-1"];
+    const argv = ["sign", "--key", file("cosign.key"), NO_LOG, ...mode];
+    const experimental = { ...PASSWORD, COSIGN_EXPERIMENTAL: "1" };
+    expect((await cli([...argv, "-a", "n=1", pinned], experimental)).code).toBe(0);
+    expect((await cli([...argv, "-a", "n=2", pinned], experimental)).code).toBe(0);
+    const [, digest = ""] = pinned.split("@");
+    const listed = await fetch(`http://${registry.host}/v2/cli/oci11/referrers/${digest}`);
+    const { manifests } = (await listed.json()) as {
+      manifests: readonly { artifactType: string }[];
+    };
+    expect(manifests.map(({ artifactType }) => artifactType)).toEqual(
+      Array(2).fill("application/vnd.dev.cosign.artifact.sig.v1+json"),
+    );
+    // Neither a tag nor a bundle.
+    expect((await verify(pinned)).code).toBe(10);
+    const { code, stdout } = await verify("--experimental-oci11", pinned);
+    const found: readonly { readonly optional: object }[] = JSON.parse(stdout);
+    expect([code, found.map(({ optional }) => JSON.stringify(optional)).sort()]).toEqual([
+      0,
+      ['{"n":"1"}', '{"n":"2"}'],
+    ]);
+    // What is at the tag is looked for where that is not enough.
+    await sign("--format=legacy", "-a", "n=3", pinned);
+    const tagged = await verify("--experimental-oci11", "-a", "n=3", pinned);
+    expect([tagged.code, JSON.parse(tagged.stdout)[0].optional]).toEqual([0, { n: "3" }]);
+    const other = ["verify", "--key", file("other.pub"), IGNORE_LOG, "--experimental-oci11"];
+    expect((await cli([...other, pinned])).code).toBe(12);
+  });
+
   test("verify a signature that is handed over, and looks for none beside the image", async () => {
     const { pinned } = await image("cli/detached");
     const { pinned: other } = await image("cli/detached-other", "2");
