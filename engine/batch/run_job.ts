@@ -63,7 +63,7 @@ function perform(
 ): Promise<{ readonly subjects: readonly SubjectVerdict[]; readonly outcome: Outcome }> {
   switch (job.op) {
     case "sign":
-      return runSignJob(job, scope);
+      return runSignJob(job, scope, warnings);
     case "verify":
       return runVerifyJob(job, scope, warnings);
     case "attest":

@@ -14,10 +14,15 @@ import { worst } from "./judge_tree.ts";
 import { type Outcome, refusalOf } from "./outcome.ts";
 import { signingOf } from "./signing_of.ts";
 
-/** Signs a target: its manifest, and with `recursive` every child of it. */
+/**
+ * Signs a target: its manifest, and with `recursive` every child of it.
+ *
+ * @param warnings Gets what somebody should know who relies on the signatures.
+ */
 export async function runSignJob(
   job: SignJob,
   scope: JobScope,
+  warnings: string[],
 ): Promise<{ readonly subjects: readonly SubjectVerdict[]; readonly outcome: Outcome }> {
   const signing = signingOf(job, scope.context);
   const { stores, signal } = scope;
@@ -27,6 +32,8 @@ export async function runSignJob(
     running.push(limit(() => signSubject(subject, job, signing, scope)));
   }
   const subjects = await Promise.all(running);
+  const facts = subjects.flatMap(({ signatures }) => signatures);
+  warnings.push(...new Set(facts.flatMap((fact) => fact.warnings ?? [])));
   return { subjects, outcome: worst(subjects) };
 }
 

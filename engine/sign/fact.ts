@@ -26,8 +26,14 @@ export function signerFact({
 export function vouchedFact({
   identity,
   verified,
+  warnings: ofSignature,
 }: VouchedSignature): Omit<SignatureFact, "format" | "payload" | "annotations"> {
-  return { ...(verified === undefined ? {} : signerFacts(verified)), ...signerFact(identity) };
+  const warnings = [...(verified?.warnings ?? []), ...ofSignature];
+  return {
+    ...(verified === undefined ? {} : signerFacts(verified)),
+    ...signerFact(identity),
+    ...(warnings.length === 0 ? {} : { warnings }),
+  };
 }
 
 /** A new signature for who wants to write it elsewhere. @param payload What was signed. */

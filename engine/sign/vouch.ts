@@ -8,6 +8,7 @@ import type { ServiceContext } from "../transparency/service.ts";
 import type { SelectedServices } from "../trust/services.ts";
 import type { IdentityPolicy } from "../verify/identity.ts";
 import { findSigner, type SignerPolicy, type VerifiedSigner } from "../verify/signer.ts";
+import { digestWarnings } from "./digest_warning.ts";
 import type { Draft, DraftDigest, SignedDraft } from "./draft.ts";
 
 /** Who vouches for signatures beside their signer: all of them are asked. */
@@ -45,6 +46,8 @@ export interface VouchedSignature {
   /** What the signature is over; of plain Ed25519 it says nothing. */
   readonly digest: DraftDigest;
   readonly material: SignatureMaterial;
+  /** What somebody should know who relies on it. */
+  readonly warnings: readonly string[];
   /** What verification found; absent where nobody vouches, or nobody trusts those who do. */
   readonly verified?: VerifiedSigner;
 }
@@ -159,7 +162,8 @@ async function signAs(
     signed !== undefined && context !== undefined
       ? check(signed, signature, material, identity, vouchers, context)
       : undefined;
-  const made = { signature, identity, digest, material };
+  const warnings = digestWarnings(identity, digest, draft, vouchers);
+  const made = { signature, identity, digest, material, warnings };
   return verified === undefined ? made : { ...made, verified };
 }
 

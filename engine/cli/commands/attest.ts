@@ -110,7 +110,8 @@ function handOver(
   for (const { signatures } of verdict.subjects) {
     const bundled = madeIn("bundle", signatures);
     const legacy = madeIn("legacy", signatures);
-    for (const { logEntries = [] } of signatures) {
+    for (const { logEntries = [], warnings = [] } of signatures) {
+      for (const text of warnings) stderr.write(`WARNING: ${printableText(text)}\n`);
       for (const { index } of generation < 3 ? logEntries : []) {
         stderr.write(`tlog entry created with index: ${index}\n`);
       }

@@ -129,6 +129,7 @@ function handOver(
   { flags, stdout, stderr }: Call,
 ): void {
   const say = (words: string, path: string) => stderr.write(`${words}${printableText(path)}\n`);
+  for (const text of vouched.warnings) stderr.write(`WARNING: ${text}\n`);
   const [entry] = vouched.material.logEntries;
   if (generation < 3 && entry !== undefined) {
     stderr.write(`tlog entry created with index: ${entry.logIndex}\n`);

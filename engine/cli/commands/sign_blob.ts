@@ -180,6 +180,7 @@ function handOver({ blob, vouched }: SignedBlob, settings: Settings, call: Call)
   const { plan, isBundle } = settings;
   const { signature, material } = vouched;
   const [entry] = material.logEntries;
+  for (const text of vouched.warnings) call.stderr.write(`WARNING: ${text}\n`);
   if (plan.generation < 3 && entry !== undefined) {
     call.stderr.write(`tlog entry created with index: ${entry.logIndex}\n`);
   }

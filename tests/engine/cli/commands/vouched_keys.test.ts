@@ -37,11 +37,19 @@ afterAll(async () => {
   rmSync(dir, { recursive: true });
 });
 
-async function ok(...argv: readonly string[]): Promise<string> {
-  const { code, stdout, stderr } = await cli(argv, PASSWORD);
+async function said(...argv: readonly string[]): Promise<string> {
+  const { code, stderr } = await cli(argv, PASSWORD);
   expect([argv[0], code, stderr]).toEqual([argv[0], 0, stderr]);
-  return stdout;
+  return stderr;
 }
+
+async function ok(...argv: readonly string[]): Promise<void> {
+  await said(...argv);
+}
+
+/** What a signer is told of those who verify with cosign. */
+const warningIn = (stderr: string) =>
+  /^WARNING: (cosign-ts alone|cosign verifies this signature with \S+)/m.exec(stderr)?.[1];
 
 const newImage = async () => {
   const digest = await pushImage(registry.host, `keys/${++images}`, "1", `image ${images}`);
@@ -73,6 +81,17 @@ const KEYS: readonly (readonly [string, () => KeyObject])[] = [
   ["Ed25519", () => generateKeyPairSync("ed25519").privateKey],
 ];
 
+const withDigest = (digest: string) => {
+  const flag = `cosign verifies this signature with --signature-digest-algorithm=${digest}`;
+  return { usual: flag, tiled: flag, old: "cosign-ts alone" };
+};
+/** As cosign 3.1.2 and 2.6.4 do verify them: files, all in a log of v2, and the old format. */
+const TOLD: Readonly<Record<string, ReturnType<typeof withDigest>>> = {
+  "P-384": withDigest("sha384"),
+  "P-521": withDigest("sha512"),
+  Ed25519: { usual: "cosign-ts alone", tiled: "cosign-ts alone", old: "cosign-ts alone" },
+};
+
 describe.each(KEYS)("a key of %s", (name, make) => {
   test("signs for every log and format, and what it signs verifies", async () => {
     await importKey(name, make());
@@ -81,13 +100,16 @@ describe.each(KEYS)("a key of %s", (name, make) => {
     const keyPem = readFileSync(at(`${name}.pub`), "utf8");
     // sigstore-js finds a log of v1 by the name in its checkpoints.
     const root = sigstore.trustedRootJson.replace(sigstore.rekorUrl, "https://rekor.test");
+    const { usual, tiled, old } = TOLD[name] ?? {};
     for (const log of LOGS) {
+      const told = log === "v2" ? tiled : undefined;
       const image = await newImage();
-      await ok("sign", ...config(log), ...key, image);
+      expect(warningIn(await said("sign", ...config(log), ...key, image))).toBe(told);
       await ok("verify", ...pub, "--use-signed-timestamps", image);
 
       const bundle = ["--bundle", at("bundle.json"), at("blob")];
-      await ok("sign-blob", ...config(log), ...key, ...bundle);
+      const blob = await said("sign-blob", ...config(log), ...key, ...bundle);
+      expect(warningIn(blob)).toBe(usual);
       await ok("verify-blob", ...pub, "--use-signed-timestamps", ...bundle);
       const artifact = readFileSync(at("blob"));
       const written = readFileSync(at("bundle.json"), "utf8");
@@ -96,19 +118,14 @@ describe.each(KEYS)("a key of %s", (name, make) => {
         verifyIndependently(written, root, { keyPem, artifact, timestamps: 1 });
 
       const predicate = ["--predicate", at("predicate.json"), "--type=https://example.com/built"];
-      await ok("attest-blob", ...config(log), ...key, ...predicate, ...bundle);
+      const attested = await said("attest-blob", ...config(log), ...key, ...predicate, ...bundle);
+      expect(warningIn(attested)).toBe(told);
       const type = ["--type=https://example.com/built", "--use-signed-timestamps"];
       await ok("verify-blob-attestation", ...pub, ...type, ...bundle);
     }
     const legacy = await newImage();
-    const old = [
-      "--new-bundle-format=false",
-      "--rekor-url",
-      sigstore.rekorUrl,
-      "--yes",
-      ...trust(),
-    ];
-    await ok("sign", ...old, ...key, legacy);
+    const flags = ["--new-bundle-format=false", "--rekor-url", sigstore.rekorUrl, "--yes"];
+    expect(warningIn(await said("sign", ...flags, ...trust(), ...key, legacy))).toBe(old);
     await ok("verify", "--new-bundle-format=false", ...pub, legacy);
   });
 });
