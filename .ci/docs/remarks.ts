@@ -1,5 +1,9 @@
 /** Why a flag has no effect in this version. */
 export const IGNORED: Readonly<Record<string, string>> = {
+  "fulcio-auth-flow": "nothing is signed here; cosign takes it all the same",
+  "fulcio-url": "nothing is signed here; cosign takes it all the same",
+  "identity-token": "nothing is signed here; cosign takes it all the same",
+  "insecure-skip-verify": "nothing is signed here; cosign takes it all the same",
   "max-workers":
     "the signatures of one image take a thread a few milliseconds; images at once: `batch verify --workers`",
   recursive: "cosign itself signs the image that is named only",

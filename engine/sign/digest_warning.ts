@@ -1,6 +1,5 @@
 import type { SigningIdentity } from "../keys/signing_identity.ts";
 import type { Draft, DraftDigest } from "./draft.ts";
-import type { Vouchers } from "./vouch.ts";
 
 /**
  * What cosign makes of a signature by a bare key that is not over SHA-256, since a log takes no other: it
@@ -10,9 +9,9 @@ export function digestWarnings(
   { signer, isIssued }: SigningIdentity,
   digest: DraftDigest,
   { kind, logEvidence }: Pick<Draft, "kind" | "logEvidence">,
-  { logs }: Pick<Vouchers, "logs">,
+  isLogged: boolean,
 ): readonly string[] {
-  if (isIssued || digest === "sha256" || logs.length === 0) return [];
+  if (isIssued || digest === "sha256" || !isLogged) return [];
   const name = digest.toUpperCase().replace("SHA", "SHA-");
   if (signer.publicKey.type === "ed25519") {
     return [

@@ -162,7 +162,7 @@ async function signAs(
     signed !== undefined && context !== undefined
       ? check(signed, signature, material, identity, vouchers, context)
       : undefined;
-  const warnings = digestWarnings(identity, digest, draft, vouchers);
+  const warnings = digestWarnings(identity, digest, draft, vouchers.logs.length > 0);
   const made = { signature, identity, digest, material, warnings };
   return verified === undefined ? made : { ...made, verified };
 }
