@@ -1,12 +1,13 @@
 /**
  * `npm run bench`: measures, prints a line each, and writes all of it to `dist/bench.json`.
  *
- *     bun bench/run.ts [verify_batch | sign_batch | scale | startup | blob] …
+ *     bun bench/run.ts [verify_batch | sign_batch | scale | startup | blob | keyless_verify] …
  */
 import { writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { measureBlob } from "./blob.ts";
 import { measureCopy } from "./copy.ts";
+import { measureKeylessVerify } from "./keyless_verify.ts";
 import { describe, type Measurement } from "./measure.ts";
 import { measureScale } from "./scale.ts";
 import { measureSignBatch } from "./sign_batch.ts";
@@ -20,6 +21,7 @@ const BENCHES: Readonly<Record<string, () => AsyncIterable<Measurement>>> = {
   scale: measureScale,
   copy: measureCopy,
   blob: measureBlob,
+  keyless_verify: measureKeylessVerify,
 };
 
 const names = process.argv.length > 2 ? process.argv.slice(2) : Object.keys(BENCHES);

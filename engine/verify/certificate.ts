@@ -72,8 +72,17 @@ export function verifyCertificate(
 
 /** The key of a certificate, held to the policy for all keys. @throws {CosignError} `KEY_…`. */
 export function keyOf(certificate: Certificate): PublicKey {
-  return parsePublicKeyDer(certificate.spki, "certificate");
+  const known = keys.get(certificate);
+  if (known !== undefined) return known;
+  const key = parsePublicKeyDer(certificate.spki, "certificate");
+  keys.set(certificate, key);
+  return key;
 }
+
+// What was found out of certificates that stay: those of a trusted root serve every signature of a run. It
+// depends on nothing but the certificates themselves, which do not change.
+const keys: WeakMap<Certificate, PublicKey> = new WeakMap();
+const signedBy: WeakMap<Certificate, WeakMap<Certificate, boolean>> = new WeakMap();
 
 interface Search {
   readonly trust: Trust;
@@ -124,7 +133,17 @@ function problemOf(
   }
 }
 
+/** Whether it is the key of `authority` that signed: worked out once for two certificates. */
 function hasSigned(authority: Certificate, certificate: Certificate): boolean {
+  const known = signedBy.get(certificate)?.get(authority);
+  if (known !== undefined) return known;
+  const answer = checkSigned(authority, certificate);
+  const answers = signedBy.get(certificate) ?? new WeakMap();
+  signedBy.set(certificate, answers.set(authority, answer));
+  return answer;
+}
+
+function checkSigned(authority: Certificate, certificate: Certificate): boolean {
   const key = keyOf(authority);
   const { signatureAlgorithm: algorithm, tbs, signature } = certificate;
   if (!key.type.startsWith(algorithm.key)) return false;
