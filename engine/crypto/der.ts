@@ -29,8 +29,8 @@ const MAX_ELEMENTS = 64; // of one sequence: the longest here, an RSA private ke
  */
 export function parseDer(bytes: Uint8Array, tag: number): DerElement {
   if (bytes.length > MAX_DER_BYTES) throw invalid(`longer than ${MAX_DER_BYTES} bytes`);
-  const { element, next } = readElement(bytes, 0);
-  if (next !== bytes.length) throw invalid("bytes after the end");
+  const element = readElement(bytes, 0);
+  if (element.end !== bytes.length) throw invalid("bytes after the end");
   return expectTag(element, tag);
 }
 
@@ -44,9 +44,9 @@ export function derElements(content: Uint8Array): readonly DerElement[] {
   const elements: DerElement[] = [];
   for (let offset = 0; offset < content.length; ) {
     if (elements.length === MAX_ELEMENTS) throw invalid(`more than ${MAX_ELEMENTS} elements`);
-    const { element, next } = readElement(content, offset);
+    const element = readElement(content, offset);
     elements.push(element);
-    offset = next;
+    offset = element.end;
   }
   return elements;
 }
@@ -98,7 +98,33 @@ function encodeLength(length: number): readonly number[] {
   return [0x80 | octets.length, ...octets];
 }
 
-function readElement(bytes: Uint8Array, start: number): { element: DerElement; next: number } {
+/** An element of `bytes`. Its parts are made when they are asked for: of most nobody asks for both. */
+class Element implements DerElement {
+  readonly tag: number;
+  /** Where it ends in its bytes. */
+  readonly end: number;
+  readonly #bytes: Uint8Array;
+  readonly #start: number;
+  readonly #from: number;
+
+  constructor(bytes: Uint8Array, start: number, from: number, end: number) {
+    this.tag = bytes[start] ?? 0;
+    this.end = end;
+    this.#bytes = bytes;
+    this.#start = start;
+    this.#from = from;
+  }
+
+  get content(): Uint8Array {
+    return this.#bytes.subarray(this.#from, this.end);
+  }
+
+  get raw(): Uint8Array {
+    return this.#bytes.subarray(this.#start, this.end);
+  }
+}
+
+function readElement(bytes: Uint8Array, start: number): Element {
   const tag = bytes[start];
   const first = bytes[start + 1];
   if (tag === undefined || first === undefined) throw invalid("cut off");
@@ -117,10 +143,9 @@ function readElement(bytes: Uint8Array, start: number): { element: DerElement; n
     }
     if (length < 0x80 || length < 256 ** (count - 1)) throw invalid("a length with leading zeros");
   }
-  const next = offset + length;
-  if (next > bytes.length) throw invalid("cut off");
-  const element = { tag, content: bytes.subarray(offset, next), raw: bytes.subarray(start, next) };
-  return { element, next };
+  const end = offset + length;
+  if (end > bytes.length) throw invalid("cut off");
+  return new Element(bytes, start, offset, end);
 }
 
 function invalid(why: string): SyntaxError {

@@ -8,6 +8,7 @@ import {
   parseDerUnsigned,
   TAG,
 } from "../crypto/der.ts";
+import { latin1 } from "../model/bytes.ts";
 import { goOid, orNull } from "./_go_name.ts";
 import { goUrl } from "./_go_url.ts";
 import type { GoValue } from "./go_value.ts";
@@ -217,7 +218,9 @@ function parsePolicyConstraints(value: Uint8Array | undefined): Record<string, G
   const parts = value === undefined ? [] : parseDerSequence(value);
   const limitOf = (number: number): number | undefined => {
     const part = parts.find(({ tag }) => tag === context(number));
-    return part === undefined ? undefined : numberOf({ ...part, tag: TAG.integer });
+    return part === undefined
+      ? undefined
+      : numberOf({ tag: TAG.integer, content: part.content, raw: part.raw });
   };
   const [explicit, mapping] = [limitOf(0), limitOf(1)];
   return {
@@ -242,10 +245,6 @@ function textsOf(names: readonly DerElement[], tag: number): readonly string[] |
 
 function numberOf(element: DerElement): number {
   return Number(`0x0${parseDerUnsigned(element).toHex()}`);
-}
-
-function latin1(bytes: Uint8Array): string {
-  return String.fromCharCode(...bytes);
 }
 
 /** An address as Go writes it (RFC 5952). */

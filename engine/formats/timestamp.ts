@@ -8,11 +8,11 @@ import {
   parseDerUnsigned,
   TAG,
 } from "../crypto/der.ts";
-import { encodeBase64, parseBase64 } from "../model/bytes.ts";
+import { encodeBase64, latin1, parseBase64 } from "../model/bytes.ts";
 import type { SignatureDigestAlgorithm } from "../model/policy.ts";
 import { encodeGoJson, foldedValue, isObject } from "./go_json.ts";
 import { parseStrictJson } from "./strict_json.ts";
-import { type Certificate, parseCertificate, parseDerTime } from "./x509.ts";
+import { parseDerTime } from "./x509.ts";
 
 /** What a timestamp authority answered (RFC 3161 §2.4.2), parsed and not believed. */
 export interface Timestamp {
@@ -30,8 +30,8 @@ export interface Timestamp {
   /** TSTInfo, DER: what `signer` vouches for. */
   readonly content: Uint8Array;
   readonly signer: TimestampSigner;
-  /** That came along. */
-  readonly certificates: readonly Certificate[];
+  /** That came along: DER, not parsed. */
+  readonly certificates: readonly Uint8Array[];
 }
 
 /** Who has signed a timestamp (RFC 5652 §5.3). */
@@ -154,7 +154,7 @@ function parseSignedData({ content }: DerElement): Timestamp {
     ...parseInfo(info),
     content: info,
     signer: parsed,
-    certificates: listed.map(({ raw }) => parseCertificate(raw)),
+    certificates: listed.map(({ raw }) => raw),
   };
 }
 
@@ -181,9 +181,9 @@ function parseInfo(
 
 /** GeneralizedTime, here also with fractions of a second, which are cut (RFC 3161 §2.4.2). */
 function parseTime(element: DerElement): Date {
-  const text = new TextDecoder("latin1").decode(element.content);
+  const text = latin1(element.content);
   const content = new TextEncoder().encode(text.replace(/\.\d{1,9}Z$/, "Z"));
-  return parseDerTime({ ...element, content });
+  return parseDerTime({ tag: element.tag, content, raw: element.raw });
 }
 
 function parseSigner(element: DerElement): TimestampSigner {

@@ -10,7 +10,7 @@ import {
   TAG,
 } from "../crypto/der.ts";
 import { parsePem } from "../crypto/pem.ts";
-import { parseUtf8 } from "../model/bytes.ts";
+import { latin1, parseUtf8 } from "../model/bytes.ts";
 import type { SignatureDigestAlgorithm } from "../model/policy.ts";
 
 /** An X.509 certificate (RFC 5280 §4), parsed and not believed. Attacker-controlled. */
@@ -101,6 +101,7 @@ const NAME_KINDS: ReadonlyMap<number, AlternativeName["kind"]> = new Map([
   [0x86, "uri"],
   [0x87, "ip"],
 ]);
+const TIME = /^(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)Z$/;
 const TAG_OTHER_NAME = 0xa0;
 const VERSION_3 = 2;
 const MAX_PEM_CERTIFICATES = 100; // of one file: a system's whole store has 140, a private one a handful
@@ -203,16 +204,24 @@ function parseSignatureAlgorithm(element: DerElement): CertificateSignatureAlgor
 export function parseDerTime(element: DerElement | undefined): Date {
   const isShort = element?.tag === TAGS.utcTime;
   if (!isShort) expectTag(element, TAGS.generalizedTime);
-  const text = new TextDecoder("latin1").decode(element?.content);
-  const digits = (isShort ? /^\d{12}Z$/ : /^\d{14}Z$/).test(text) ? text.slice(0, -1) : "";
-  const year = isShort ? `${Number(digits.slice(0, 2)) < 50 ? "20" : "19"}${digits}` : digits;
-  const iso = year.replace(/^(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)$/, "$1-$2-$3T$4:$5:$6Z");
-  const time = new Date(iso);
-  // Date takes the 31st of April for the 1st of May.
-  if (Number.isNaN(time.getTime()) || time.toISOString().slice(0, 19) !== iso.slice(0, 19)) {
-    throw new SyntaxError(`the time ${JSON.stringify(text.slice(0, 40))} is none`);
-  }
-  return time;
+  const text = latin1(element?.content ?? new Uint8Array());
+  const century = isShort ? (text < "50" ? "20" : "19") : "";
+  const [year = 0, month = 0, ...rest] =
+    TIME.exec(century + text)
+      ?.slice(1)
+      .map(Number) ?? [];
+  const [day = 0, hours = 0, minutes = 0, seconds = 0] = rest;
+  const time = new Date(Date.UTC(year, month - 1, day, hours, minutes, seconds));
+  // Date takes the 31st of April for the 1st of May, and the year 20 for 1920.
+  const isSame =
+    time.getUTCFullYear() === year &&
+    time.getUTCMonth() === month - 1 &&
+    time.getUTCDate() === day &&
+    time.getUTCHours() === hours &&
+    time.getUTCMinutes() === minutes &&
+    time.getUTCSeconds() === seconds;
+  if (isSame) return time;
+  throw new SyntaxError(`the time ${JSON.stringify(text.slice(0, 40))} is none`);
 }
 
 type Extensions = Pick<
@@ -314,7 +323,7 @@ function utf8Text(bytes: Uint8Array): string {
 
 /** IA5String: a name with other bytes, a NUL among them, could look like another. */
 function asciiText(bytes: Uint8Array): string {
-  const text = new TextDecoder("latin1").decode(bytes);
+  const text = latin1(bytes);
   if (/^[\x20-\x7e]*$/.test(text)) return text;
   throw new SyntaxError("a name with characters outside of printable ASCII");
 }

@@ -170,13 +170,13 @@ function checkLeaf(leaf: Certificate, use: Use): void {
 
 /** CVE-2026-24122: every certificate of the chain, not the leaf alone, must be valid at the time. */
 function checkValidity({ notBefore, notAfter }: Certificate, at: Date, what: string): void {
+  if (at >= notBefore && at <= notAfter) return;
   const time = at.toISOString();
-  if (at < notBefore) {
-    throw invalid(`the ${what} is not valid at ${time}: only from ${notBefore.toISOString()}`);
-  }
-  if (at > notAfter) {
-    throw invalid(`the ${what} has expired: at ${notAfter.toISOString()}, before ${time}`);
-  }
+  throw invalid(
+    at < notBefore
+      ? `the ${what} is not valid at ${time}: only from ${notBefore.toISOString()}`
+      : `the ${what} has expired: at ${notAfter.toISOString()}, before ${time}`,
+  );
 }
 
 function checkAuthority(authority: Certificate, chain: readonly Certificate[], use: Use): void {

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { verifySignature } from "../crypto/signature.ts";
 import { parseTimestamp, type Timestamp } from "../formats/timestamp.ts";
 import { isWithin, type TrustedAuthority } from "../formats/trusted_root.ts";
-import type { Certificate } from "../formats/x509.ts";
+import { type Certificate, parseCertificate } from "../formats/x509.ts";
 import { equalBytes } from "../model/bytes.ts";
 import { CosignError, describeError } from "../model/errors.ts";
 import { USE, verifyCertificate } from "./certificate.ts";
@@ -39,28 +39,40 @@ export function verifyTimestamp(
   }
   let why = "no trusted timestamp authority has made it";
   for (const authority of authorities) {
-    const named = certificatesNamed(timestamp, authority);
+    // What came along is looked at only where the trusted root does not have the signer's certificate.
+    const trusted = certificatesNamed(timestamp, authority.chain);
+    const brought = trusted.length > 0 ? [] : timestamp.certificates.map(readBrought);
+    const named = trusted.length > 0 ? trusted : certificatesNamed(timestamp, brought);
     if (named.length === 0) continue;
     const certificate = named.find((each) => isCertificateOf(timestamp, each));
     const refusal =
       certificate === undefined
         ? "it names another certificate than the one that has signed it"
-        : refusalOf(timestamp, certificate, authority);
+        : refusalOf(timestamp, certificate, brought, authority);
     if (refusal === undefined) return { time, authority };
     why = refusal;
   }
   throw new CosignError("TIMESTAMP_UNTRUSTED", `failed to verify timestamps: ${why}`);
 }
 
-/** By issuer and number: the authority's own before those that came along. Others may bear the same. */
+/** By issuer and number, which others may bear as well. */
 function certificatesNamed(
-  { signer, certificates }: Timestamp,
-  { chain }: TrustedAuthority,
+  { signer }: Timestamp,
+  certificates: readonly Certificate[],
 ): readonly Certificate[] {
-  return [...chain, ...certificates].filter(
+  return certificates.filter(
     ({ issuer, serialNumber }) =>
       equalBytes(issuer, signer.issuer) && equalBytes(serialNumber, signer.serialNumber),
   );
+}
+
+function readBrought(der: Uint8Array): Certificate {
+  try {
+    return parseCertificate(der);
+  } catch (cause) {
+    if (!(cause instanceof SyntaxError)) throw cause;
+    throw invalid(describeError(cause), cause);
+  }
 }
 
 /** Whether what was signed says that it was signed with this certificate (RFC 5816 §2.2.1). */
@@ -70,8 +82,9 @@ function isCertificateOf({ signer }: Timestamp, { der }: Certificate): boolean {
 }
 
 function refusalOf(
-  { signer, time, certificates }: Timestamp,
+  { signer, time }: Timestamp,
   certificate: Certificate,
+  brought: readonly Certificate[],
   { chain, validFor, uri }: TrustedAuthority,
 ): string | undefined {
   if (!isWithin(time, validFor)) {
@@ -90,7 +103,7 @@ function refusalOf(
   try {
     const trust = {
       roots: root === undefined ? [] : [root],
-      intermediates: [...chain.slice(0, -1), ...certificates],
+      intermediates: [...chain.slice(0, -1), ...brought],
     };
     const { key } = verifyCertificate(certificate, trust, time, USE.timeStamping);
     verifySignature(key, signer.attributes, signer.signature, signer.digest);
