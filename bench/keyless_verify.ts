@@ -61,7 +61,7 @@ function timed(run: () => void): Promise<number> {
   return Promise.resolve(performance.now() - startedMs);
 }
 
-export function oursOf({ trustedRoot, identity, issuer, signed }: SignedMessages): () => void {
+function oursOf({ trustedRoot, identity, issuer, signed }: SignedMessages): () => void {
   const root = parseTrustedRoot(utf8(trustedRoot));
   const identities = [{ subject: { exact: identity }, issuer: { exact: issuer } }];
   const demands = { identities, logThreshold: 1, timestampThreshold: 1, sct: true };
@@ -96,7 +96,7 @@ function peerOf({ trustedRoot, identity, signed }: SignedMessages): () => void {
 }
 
 /** The signatures of the bundles, and nothing else: what is signed, and all keys, are there already. */
-export function bareOf({ trustedRoot, signed }: SignedMessages): () => void {
+function bareOf({ trustedRoot, signed }: SignedMessages): () => void {
   const root = parseTrustedRoot(utf8(trustedRoot));
   const [authority] = root.certificateAuthorities;
   const [issuer] = authority?.chain ?? [];

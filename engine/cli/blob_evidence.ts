@@ -1,10 +1,11 @@
-import { parseBlobBundle } from "../formats/blob_bundle.ts";
-import { materialOf, parseBundle } from "../formats/bundle.ts";
+import { type BlobBundle, readBlobBundle } from "../formats/blob_bundle.ts";
+import { type Bundle, materialOf, parseBundleJson, readBundle } from "../formats/bundle.ts";
 import { NO_MATERIAL, type SignatureMaterial } from "../formats/evidence.ts";
+import { isObject } from "../formats/go_json.ts";
 import { parseSignedTimestamp } from "../formats/timestamp.ts";
 import { parseCertificate } from "../formats/x509.ts";
 import { readShort } from "../io/blob.ts";
-import { equalBytes, parseBase64Either, parseUtf8 } from "../model/bytes.ts";
+import { equalBytes, parseBase64Either } from "../model/bytes.ts";
 import { CosignError, describeError, hasCode } from "../model/errors.ts";
 import type { BlobEvidence } from "../verify/blob.ts";
 import type { ClaimedSigner } from "../verify/blob_signer.ts";
@@ -104,7 +105,8 @@ async function readNamed(
  */
 export function parseAnyBundle(bytes: Uint8Array, path: string): FoundSignature {
   try {
-    return isNewBundle(bytes) ? newBundle(bytes) : oldBundle(bytes);
+    const json = parseBundleJson(bytes);
+    return isNewBundle(json) ? newBundle(readBundle(json)) : oldBundle(readBlobBundle(json));
   } catch (cause) {
     if (hasCode(cause, "CERTIFICATE_INVALID") || cause instanceof SyntaxError) {
       throw new CosignError(
@@ -118,22 +120,11 @@ export function parseAnyBundle(bytes: Uint8Array, path: string): FoundSignature 
 }
 
 /** By what it holds, not by what the flags expect: a wrong guess would only hide what is wrong. */
-function isNewBundle(bytes: Uint8Array): boolean {
-  let root: unknown;
-  try {
-    root = JSON.parse(parseUtf8(bytes));
-  } catch {
-    return true; // the parser says what is wrong
-  }
-  return (
-    typeof root === "object" &&
-    root !== null &&
-    ["mediaType", "media_type"].some((name) => Object.hasOwn(root as object, name))
-  );
+function isNewBundle(json: unknown): boolean {
+  return isObject(json) && (Object.hasOwn(json, "mediaType") || Object.hasOwn(json, "media_type"));
 }
 
-function newBundle(bytes: Uint8Array): FoundSignature {
-  const bundle = parseBundle(bytes);
+function newBundle(bundle: Bundle): FoundSignature {
   const { content, certificates } = bundle;
   const [leaf, ...intermediates] = certificates.map(parseCertificate);
   return {
@@ -154,8 +145,7 @@ function newBundle(bytes: Uint8Array): FoundSignature {
   };
 }
 
-function oldBundle(bytes: Uint8Array): FoundSignature {
-  const { signature, certificatePem, logEntry } = parseBlobBundle(bytes);
+function oldBundle({ signature, certificatePem, logEntry }: BlobBundle): FoundSignature {
   const evidence = { kind: "signature", signature } as const;
   const entry: SignatureMaterial = {
     ...NO_MATERIAL,

@@ -50,7 +50,7 @@ function readBlock(text: string, start: number): PemBlock | number {
   const last = readLine(text, end + END.length);
   if (last.line !== `${type}${DASHES}`) return first.next;
   try {
-    const bytes = parseBase64(text.slice(first.next, end).replaceAll(/[ \t]/g, ""));
+    const bytes = parseBase64(text.slice(first.next, end).replaceAll(/[ \t\r\n]/g, ""));
     return { type, bytes, rest: text.slice(last.next) };
   } catch {
     return first.next; // not base64: no block

@@ -20,7 +20,11 @@ export interface BlobBundle {
  * @throws {SyntaxError} when it is none.
  */
 export function parseBlobBundle(bytes: Uint8Array): BlobBundle {
-  const root = parseStrictJson(decode(bytes));
+  return readBlobBundle(parseStrictJson(decode(bytes)));
+}
+
+/** Makes an old bundle of JSON in which no key stands twice. @throws {SyntaxError} */
+export function readBlobBundle(root: unknown): BlobBundle {
   if (!isObject(root)) throw new SyntaxError("The bundle is no JSON object");
   const signature = foldedValue(root, "base64Signature");
   if (typeof signature !== "string" || signature === "") {

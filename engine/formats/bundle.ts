@@ -71,7 +71,17 @@ const ROOT_FIELDS: ReadonlySet<string> = new Set([
  * @throws {SyntaxError} when it is none, or of a version that is not known.
  */
 export function parseBundle(bytes: Uint8Array): Bundle {
-  const root = normalizeNames(parseStrictJson(decode(bytes)));
+  return readBundle(parseBundleJson(bytes));
+}
+
+/** Reads the JSON of a bundle, new or old: no key stands in it twice. @throws {SyntaxError} */
+export function parseBundleJson(bytes: Uint8Array): unknown {
+  return parseStrictJson(decode(bytes));
+}
+
+/** Makes a bundle of what {@link parseBundleJson} has read. @throws {SyntaxError} as {@link parseBundle}. */
+export function readBundle(json: unknown): Bundle {
+  const root = normalizeNames(json);
   if (!isObject(root)) throw new SyntaxError("The bundle is no JSON object");
   const unknown = Object.keys(root).find((field) => !ROOT_FIELDS.has(field));
   if (unknown !== undefined) {

@@ -40,8 +40,10 @@ export class ProtobufMessage {
 
   /** Either alphabet of base64, with its padding or without; empty when it is not there. */
   bytes(name: string): Uint8Array {
-    const plain = this.text(name).replace(/={1,2}$/, "");
+    const text = this.text(name);
     try {
+      if (text.length % 4 === 0) return parseBase64Either(text);
+      const plain = text.replace(/={1,2}$/, "");
       return parseBase64Either(plain.padEnd(Math.ceil(plain.length / 4) * 4, "="));
     } catch {
       throw this.#wrong(name, "no base64");
@@ -111,14 +113,28 @@ export class ProtobufMessage {
  * @throws {SyntaxError} when a field stands there in both forms.
  */
 export function normalizeNames(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(normalizeNames);
+  return isNormal(value) ? value : normalized(value);
+}
+
+/** Whether nothing has to be named anew, as in what is written by those who read it. */
+function isNormal(value: unknown): boolean {
+  if (Array.isArray(value)) return value.every(isNormal);
+  if (!isObject(value)) return true;
+  for (const name in value) {
+    if (value[name] === null || name.includes("_") || !isNormal(value[name])) return false;
+  }
+  return true;
+}
+
+function normalized(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(normalized);
   if (!isObject(value)) return value;
   const fields = new Map<string, unknown>();
   for (const [name, content] of Object.entries(value)) {
     if (content === null) continue;
     const plain = name.replaceAll(/_([a-z0-9])/g, (_, letter: string) => letter.toUpperCase());
     if (fields.has(plain)) throw new SyntaxError(`"${plain}" stands there in two forms`);
-    fields.set(plain, normalizeNames(content));
+    fields.set(plain, normalized(content));
   }
   return Object.fromEntries(fields);
 }

@@ -39,5 +39,8 @@ export interface TrustedAuthority {
 
 /** Whether `time` lies in a span. */
 export function isWithin(time: Date, { start, end }: Validity): boolean {
-  return (start === undefined || time >= start) && (end === undefined || time <= end);
+  const at = time.getTime();
+  return (
+    (start === undefined || at >= start.getTime()) && (end === undefined || at <= end.getTime())
+  );
 }

@@ -101,7 +101,6 @@ const NAME_KINDS: ReadonlyMap<number, AlternativeName["kind"]> = new Map([
   [0x86, "uri"],
   [0x87, "ip"],
 ]);
-const TIME = /^(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)Z$/;
 const TAG_OTHER_NAME = 0xa0;
 const VERSION_3 = 2;
 const MAX_PEM_CERTIFICATES = 100; // of one file: a system's whole store has 140, a private one a handful
@@ -203,17 +202,18 @@ function parseSignatureAlgorithm(element: DerElement): CertificateSignatureAlgor
  */
 export function parseDerTime(element: DerElement | undefined): Date {
   const isShort = element?.tag === TAGS.utcTime;
-  if (!isShort) expectTag(element, TAGS.generalizedTime);
-  const text = latin1(element?.content ?? new Uint8Array());
-  const century = isShort ? (text < "50" ? "20" : "19") : "";
-  const [year = 0, month = 0, ...rest] =
-    TIME.exec(century + text)
-      ?.slice(1)
-      .map(Number) ?? [];
-  const [day = 0, hours = 0, minutes = 0, seconds = 0] = rest;
+  const { content } = isShort ? element : expectTag(element, TAGS.generalizedTime);
+  const digits = isShort ? 2 : 4;
+  const number = (at: number) => digitsOf(content, digits + at, 2);
+  const start = digitsOf(content, 0, digits);
+  const year = isShort ? start + (start < 50 ? 2000 : 1900) : start;
+  const [month, day] = [number(0), number(2)];
+  const [hours, minutes, seconds] = [number(4), number(6), number(8)];
   const time = new Date(Date.UTC(year, month - 1, day, hours, minutes, seconds));
   // Date takes the 31st of April for the 1st of May, and the year 20 for 1920.
   const isSame =
+    content.length === digits + 11 &&
+    content[digits + 10] === 0x5a &&
     time.getUTCFullYear() === year &&
     time.getUTCMonth() === month - 1 &&
     time.getUTCDate() === day &&
@@ -221,7 +221,17 @@ export function parseDerTime(element: DerElement | undefined): Date {
     time.getUTCMinutes() === minutes &&
     time.getUTCSeconds() === seconds;
   if (isSame) return time;
-  throw new SyntaxError(`the time ${JSON.stringify(text.slice(0, 40))} is none`);
+  throw new SyntaxError(`the time ${JSON.stringify(latin1(content.subarray(0, 40)))} is none`);
+}
+
+/** The number that stands there in decimal; none (NaN) where there are other characters. */
+function digitsOf(bytes: Uint8Array, start: number, count: number): number {
+  let value = 0;
+  for (let at = start; at < start + count; at++) {
+    const digit = (bytes[at] ?? 0) - 0x30;
+    value = digit >= 0 && digit <= 9 ? value * 10 + digit : Number.NaN;
+  }
+  return value;
 }
 
 type Extensions = Pick<

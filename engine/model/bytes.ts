@@ -73,7 +73,7 @@ export function writeBase64(bytes: Uint8Array, target: Uint8Array, offset: numbe
  * @throws {SyntaxError} when `text` is anything else.
  */
 export function parseBase64(text: string): Uint8Array {
-  const short = text.length <= MAX_SHORT_CHARACTERS ? parseShortBase64(text) : undefined;
+  const short = parseShortBase64(text);
   if (short !== undefined) return short;
   // Asked first: a text of megabytes is not copied for nothing.
   const plain = /[\r\n]/.test(text) ? text.replaceAll(/[\r\n]/g, "") : text;
@@ -95,7 +95,7 @@ const MAX_SHORT_CHARACTERS = 16_384;
 
 /** What the runtime makes of it where nothing was passed over that is none; nothing elsewhere. */
 function parseShortBase64(text: string): Uint8Array | undefined {
-  if (text.length % 4 !== 0) return undefined;
+  if (text.length > MAX_SHORT_CHARACTERS || text.length % 4 !== 0) return undefined;
   try {
     const bytes = Uint8Array.fromBase64(text);
     const padding = text.endsWith("==") ? 2 : Number(text.endsWith("="));
@@ -107,6 +107,8 @@ function parseShortBase64(text: string): Uint8Array | undefined {
 
 /** Reads standard base64, else the URL-safe alphabet (as secure-systems-lib reads DSSE envelopes). @throws {SyntaxError} */
 export function parseBase64Either(text: string): Uint8Array {
+  const short = parseShortBase64(text);
+  if (short !== undefined) return short;
   if (!/[-_]/.test(text)) return parseBase64(text);
   return parseBase64(text.replaceAll("-", "+").replaceAll("_", "/"));
 }
