@@ -201,22 +201,34 @@ export const policySchema: v.GenericSchema<ManifestPolicy> = v.pipe(
 
 /**
  * What somebody may not have meant in policies that are right: patterns that match in the middle of a
- * text.
+ * text, certificates that nobody has seen.
  */
 export function policyWarnings(
   policies: Readonly<Record<string, ManifestPolicy>>,
 ): readonly string[] {
-  return Object.entries(policies).flatMap(([name, { identities = [] }]) =>
-    identities.flatMap((identity, i) =>
-      (["issuerRegExp", "subjectRegExp"] as const).flatMap((field) => {
-        const source = identity[field];
-        if (source === undefined || parsePattern(source).isAnchored) return [];
-        return [
-          `policies.${name}.identities[${i}].${field} may match in the middle of a name: write ^…$ to match all of it`,
-        ];
-      }),
-    ),
-  );
+  return Object.entries(policies).flatMap(([name, policy]) => {
+    const { identities = [], transparency, sct } = policy;
+    const asksNobody = transparency === "none" || transparency?.require === "none";
+    return [
+      ...identities.flatMap((each, i) =>
+        patternWarnings(each, `policies.${name}.identities[${i}]`),
+      ),
+      ...(asksNobody && identities.length > 0
+        ? [
+            `policies.${name}.transparency asks no log: whoever misuses an identity is seen by nobody`,
+          ]
+        : []),
+      ...(sct === false ? [`policies.${name}.sct asks no log of certificates`] : []),
+    ];
+  });
+}
+
+function patternWarnings(identity: ManifestIdentity, where: string): readonly string[] {
+  return (["issuerRegExp", "subjectRegExp"] as const).flatMap((field) => {
+    const source = identity[field];
+    if (source === undefined || parsePattern(source).isAnchored) return [];
+    return [`${where}.${field} may match in the middle of a name: write ^…$ to match all of it`];
+  });
 }
 
 /** Whether a pattern is met by any text. One that cannot be read is told of elsewhere. */
