@@ -30,13 +30,9 @@ export async function attachArtifactReferrer(
 ): Promise<Digest> {
   const { signal } = options;
   const { mediaType, sizeBytes, digest: image } = await describeSubject(subject, stores, signal);
+  const described = { mediaType, digest: image, sizeBytes };
   const store = stores.companionsOf(subject);
   const { config, layer } = await pushParts(store, part, artifactType, signal);
-  const described = {
-    mediaType: mediaType ?? MEDIA.ociManifest,
-    digest: image,
-    sizeBytes: sizeBytes ?? 0,
-  };
   const manifest = utf8(
     encodeGoJson({
       schemaVersion: 2,

@@ -185,7 +185,7 @@ export async function describeSubject(
     return { ...subject, mediaType: found.mediaType, sizeBytes: found.sizeBytes };
   }
   throw new CosignError("IMAGE_NOT_FOUND", `image tag not found: ${subject.name}`, {
-    hint: "A bundle names its subject's size and type, so the image must be there before it is signed",
+    hint: "What refers to an image names its size and type, so the image must be there before it is signed",
   });
 }
 
