@@ -1,11 +1,11 @@
 import { uploadComposed } from "../../artifacts/upload.ts";
 import { readArgument } from "../../io/argument_file.ts";
-import { CosignError, describeError } from "../../model/errors.ts";
 import { formatReference, parseReference } from "../../model/reference.ts";
-import type { ComposedArtifact, ComposedFile } from "../../plugin_host/contract.ts";
+import type { ComposedFile } from "../../plugin_host/contract.ts";
 import { parseAnnotations } from "../annotations.ts";
 import type { CommandFunction } from "../command.ts";
 import type { UPLOAD_TEKTON_FLAGS } from "../flags/artifacts.ts";
+import { ofKind } from "../of_kind.ts";
 import { openArtifacts } from "../open_artifacts.ts";
 import { usage } from "../parse.ts";
 import { printableLine } from "../printable.ts";
@@ -37,7 +37,7 @@ export const uploadTektonCommand: CommandFunction<typeof UPLOAD_TEKTON_FLAGS> = 
   for (const path of flags.filenames) {
     files.push({ path, content: await readArgument(path, MAX_FILE_BYTES) });
   }
-  const bundle = composed(() => compose(files, options));
+  const bundle = ofKind(() => compose(files, options));
   const name = printableLine(formatReference(reference));
   stderr.write(`Uploading ${bundle.layers.length} resources to [${name}].\n`);
   using artifacts = await openArtifacts(call);
@@ -46,15 +46,6 @@ export const uploadTektonCommand: CommandFunction<typeof UPLOAD_TEKTON_FLAGS> = 
   stdout.write(`${store.name}@${digest}\n`);
   return 0;
 };
-
-function composed(compose: () => ComposedArtifact): ComposedArtifact {
-  try {
-    return compose();
-  } catch (cause) {
-    if (!(cause instanceof SyntaxError)) throw cause;
-    throw new CosignError("ARTIFACT_MISMATCH", `Cannot upload: ${describeError(cause)}`, { cause });
-  }
-}
 
 /** When the bundle says it was made: 1970, so that the same files have the same digest, unless somebody says more. */
 function createdAt(flag: string | undefined, epoch: string | undefined): string {

@@ -1,10 +1,9 @@
-import { inspectFile, type UploadFile, uploadFile } from "../../artifacts/upload.ts";
-import { CosignError, describeError } from "../../model/errors.ts";
+import { inspectFile, uploadFile } from "../../artifacts/upload.ts";
 import { formatReference, parseReference } from "../../model/reference.ts";
-import type { ArtifactHandler, UploadForm, UploadOptions } from "../../plugin_host/contract.ts";
 import type { CommandFunction } from "../command.ts";
 import type { UPLOAD_WASM_FLAGS } from "../flags/artifacts.ts";
 import { DEFAULT_GENERATION, namedGeneration } from "../generation.ts";
+import { ofKind } from "../of_kind.ts";
 import { openArtifacts } from "../open_artifacts.ts";
 import { usage } from "../parse.ts";
 import { printableLine } from "../printable.ts";
@@ -21,13 +20,15 @@ export const uploadWasmCommand: CommandFunction<typeof UPLOAD_WASM_FLAGS> = asyn
     throw usage("Cannot upload to a digest", "Name a tag: REGISTRY/REPOSITORY:TAG");
   }
   const handler = await (await plugins()).artifactHandler("wasm");
-  if (handler?.upload === undefined) throw new TypeError("Modules have a form to be uploaded in");
+  const upload = handler?.upload;
+  if (upload === undefined) throw new TypeError("Modules have a form to be uploaded in");
   const file = await inspectFile(path);
   const name = printableLine(formatReference(reference));
-  const form = uploadForm(handler.upload, file, {
+  const options = {
     generation: namedGeneration(flags.compat) ?? DEFAULT_GENERATION,
     ...(flags.form === undefined ? {} : { form: flags.form }),
-  });
+  };
+  const form = ofKind(() => upload(file, options));
   stderr.write(`Uploading wasm file from [${printableLine(path)}] to [${name}].\n`);
   using artifacts = await openArtifacts(call);
   const { stores, signal } = artifacts;
@@ -35,16 +36,3 @@ export const uploadWasmCommand: CommandFunction<typeof UPLOAD_WASM_FLAGS> = asyn
   await uploadFile(store, file, form, {}, tag, signal);
   return 0;
 };
-
-function uploadForm(
-  upload: NonNullable<ArtifactHandler["upload"]>,
-  file: UploadFile,
-  options: UploadOptions,
-): UploadForm {
-  try {
-    return upload(file, options);
-  } catch (cause) {
-    if (!(cause instanceof SyntaxError)) throw cause;
-    throw new CosignError("ARTIFACT_MISMATCH", `Cannot upload: ${describeError(cause)}`, { cause });
-  }
-}
